@@ -1,0 +1,3 @@
+#include "dissect.h"
+
+const struct dissector dissector_dicom = { .name = "dicom" };

@@ -1,0 +1,52 @@
+/*
+ * alert: what a policy says of what was seen, before it is turned into a document.
+ *
+ * Made on the hub by the policy engine, handed to alert_sink by pointer, valid during the call only.
+ */
+#ifndef WW_DECIDE_ALERT_H
+#define WW_DECIDE_ALERT_H
+
+#include "decide/detect.h"
+#include "decide/inventory.h"
+
+enum { ALERT_ID = 24 }; /* "e1-" and 20 base32hex characters, NUL-terminated */
+
+enum level { LEVEL_INFORMATIONAL, LEVEL_LOW, LEVEL_MEDIUM, LEVEL_HIGH, LEVEL_CRITICAL };
+
+struct rule; /* decide/policy.h */
+
+struct score_term {
+	const char *name; /* "base", "criticality", "phi" ... */
+	int amount;
+};
+
+struct alert {
+	char id[ALERT_ID];
+	const struct rule *rule;
+	const struct event *event;                 /* that completed it */
+	const struct device *source, *destination; /* or NULL */
+	struct detect_reason reason;
+	enum level level;
+	unsigned score;
+	struct score_term terms[8];
+	unsigned n_terms;
+	bool closing;   /* the document at the window's end, with the count */
+	uint64_t count; /* messages folded so far, 1 at first */
+	uint64_t first_ns, last_ns, first_packet, last_packet;
+	uint32_t phi;           /* PHI_BIT()s over all of them */
+	uint64_t patients;      /* distinct patient pseudonyms over all of them; 0 if none */
+	bool patients_at_least; /* the set was full: there may be more */
+	uint64_t packets[64];   /* evidence */
+	unsigned n_packets;
+};
+
+/* on_alert: called for each first and each closing alert, in the order of their packets. */
+struct alert_sink {
+	void (*on_alert)(void *arg, const struct alert *a);
+	void *arg;
+};
+
+const char *level_name(enum level l);  /* "high" */
+unsigned level_severity(enum level l); /* 1, 21, 47, 73, 99 */
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * policy: rules loaded, compiled and run (policy-language.md; design.md section 9).
+ *
+ * policy_load at start or reload; policy_event on the hub for every event record, after the inventory has
+ * taken it. Nothing allocates after policy_start.
+ */
+#ifndef WW_DECIDE_POLICY_H
+#define WW_DECIDE_POLICY_H
+
+#include "decide/alert.h"
+
+struct policy;
+
+/* Every .yml/.yaml below the paths, or the files themselves. NULL when anything is wrong: all of it is in
+ * diag. Fingerprint documents in the same tree are left to fingerprints_load. */
+struct policy *policy_load(const char *const *paths, size_t n, struct diag *diag);
+void policy_free(struct policy *p);
+size_t policy_rules(const struct policy *p);
+
+struct policy_run;
+struct policy_run *policy_start(const struct policy *p, const struct limits *l, struct counters *c,
+	const struct inventory *inv, struct alert_sink sink);
+void policy_event(struct policy_run *r, const struct event *e);
+/* Closes all windows (end of the run). */
+void policy_finish(struct policy_run *r);
+void policy_stop(struct policy_run *r);
+
+/* Runs the inline tests of all rules (sensor.tests); prints one line per failing test and returns the number
+ * of failures; *ran is how many ran. */
+unsigned policy_test(const struct policy *p, void *stdio_file, unsigned *ran);
+
+/* What an alert document says of its rule. Absent strings are "". */
+struct rule_text {
+	const char *title, *id, *name, *description, *license, *author, *reference, *version, *category;
+	const char *ruleset;     /* folder below the policy root: "unencrypted-phi" */
+	const char *const *tags; /* as written: "attack.t1040" */
+	size_t n_tags;
+	const char *const *responses; /* texts of sensor.response */
+	size_t n_responses;
+	const char *(*maps)[2]; /* {"hipaa", "164.312(e)(1)"} */
+	size_t n_maps;
+	const char *const *fields; /* event fields to copy into the alert */
+	size_t n_fields;
+	enum level level;
+	unsigned confidence;
+	bool subject_is_destination;
+};
+const struct rule_text *rule_text(const struct rule *r);
+
+#endif

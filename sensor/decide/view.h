@@ -1,0 +1,35 @@
+/*
+ * view: what a detection looks at, whatever it is: an event with its conversation and devices, or one
+ * device's attributes. Field numbers are those of the schema it was compiled for.
+ *
+ * Hub thread only; nothing allocates at evaluation.
+ */
+#ifndef WW_DECIDE_VIEW_H
+#define WW_DECIDE_VIEW_H
+
+#include "packet/event.h"
+
+/* A field's value in a view: n elements of one type (a list has several). n = 0: absent. */
+struct leaf {
+	enum fact_type type;
+	const struct fact *fact;    /* elements are fact_value(fact, i); or */
+	const struct bytes *values; /* elements, when fact is NULL */
+	unsigned n;
+};
+
+struct view {
+	/* The leaf of a field, n = 0 when absent. */
+	struct leaf (*get)(const struct view *v, uint16_t field);
+};
+
+/* What fields there are. A compiler asks it once per name. */
+struct schema {
+	/* Field number of a canonical or alias name in that category ("" for any), or -1. */
+	int (*field)(const struct schema *s, struct bytes category, struct bytes name);
+	enum fact_type (*type)(const struct schema *s, uint16_t field);
+	enum privacy (*privacy)(const struct schema *s, uint16_t field);
+	const char *(*name)(const struct schema *s, uint16_t field);
+	uint16_t n_fields;
+};
+
+#endif

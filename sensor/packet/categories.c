@@ -1,0 +1,70 @@
+/* The registry by number: what dissectors/registry.def lists, then the engine's own categories. */
+#include "packet/categories.h"
+
+#include "packet/dissect.h"
+
+static const struct field flow_fields[] = {
+	[FLOW_PROTOCOL] = { "network.protocol", FACT_STR, OPEN, false },
+	[FLOW_STATE] = { "network.state", FACT_STR, OPEN, false },
+	[FLOW_BYTES] = { "network.bytes", FACT_UINT, OPEN, false },
+	[FLOW_PACKETS] = { "network.packets", FACT_UINT, OPEN, false },
+	[FLOW_SOURCE_BYTES] = { "source.bytes", FACT_UINT, OPEN, false },
+	[FLOW_SOURCE_PACKETS] = { "source.packets", FACT_UINT, OPEN, false },
+	[FLOW_DESTINATION_BYTES] = { "destination.bytes", FACT_UINT, OPEN, false },
+	[FLOW_DESTINATION_PACKETS] = { "destination.packets", FACT_UINT, OPEN, false },
+	[FLOW_START] = { "event.start", FACT_TIME, OPEN, false },
+	[FLOW_DURATION] = { "event.duration", FACT_UINT, OPEN, false },
+	[FLOW_RISKS] = { "flow.risks", FACT_STR, OPEN, true },
+	{ 0 },
+};
+static const char *const flow_events[] = {
+	[FLOW_EV_START] = "start", [FLOW_EV_LABEL] = "label", [FLOW_EV_END] = "end", NULL
+};
+static const struct dissector dissector_flow = {
+	.name = "flow", .fields = flow_fields, .events = flow_events
+};
+
+static const struct field tcp_fields[] = {
+	[TCP_SENDER] = { "tcp.sender", FACT_STR, OPEN, false },
+	[TCP_OFFSET] = { "tcp.offset", FACT_UINT, OPEN, false },
+	[TCP_DIFFERENT] = { "tcp.different_bytes", FACT_UINT, OPEN, false },
+	{ 0 },
+};
+static const char *const tcp_events[] = { [TCP_EV_OVERLAP] = "overlap_conflict", NULL };
+static const struct dissector dissector_tcp = { .name = "tcp", .fields = tcp_fields, .events = tcp_events };
+
+static const struct field credential_fields[] = {
+	[CREDENTIAL_PROTOCOL] = { "credential.protocol", FACT_STR, OPEN, false },
+	[CREDENTIAL_SCHEME] = { "credential.scheme", FACT_STR, OPEN, false },
+	[CREDENTIAL_CLEARTEXT] = { "credential.cleartext", FACT_BOOL, OPEN, false },
+	[CREDENTIAL_DEFAULT] = { "credential.default_match", FACT_STR, OPEN, false },
+	[CREDENTIAL_USER] = { "credential.username_class", FACT_STR, OPEN, false },
+	[CREDENTIAL_OUTCOME] = { "credential.outcome", FACT_STR, OPEN, false },
+	[CREDENTIAL_LENGTH] = { "credential.secret_length_class", FACT_STR, OPEN, false },
+	{ 0 },
+};
+static const char *const credential_events[] = { "attempt", NULL };
+static const struct dissector dissector_credential = {
+	.name = "credential", .fields = credential_fields, .events = credential_events
+};
+
+static const struct field phi_fields[] = {
+	[PHI_CLASSES_FIELD] = { "phi.classes", FACT_STR, OPEN, true },
+	[PHI_COUNT] = { "phi.count", FACT_UINT, OPEN, false },
+	[PHI_CONTAINER] = { "phi.container", FACT_STR, OPEN, false },
+	[PHI_ENCRYPTED] = { "phi.encrypted", FACT_BOOL, OPEN, false },
+	[PHI_PATIENT] = { "phi.patient", FACT_STR, PHI_MRN, false },
+	{ 0 },
+};
+static const char *const phi_events[] = { "message", NULL };
+static const struct dissector dissector_phi = { .name = "phi", .fields = phi_fields, .events = phi_events };
+
+const struct dissector *const dissectors[PROTO_N] = {
+#define DISSECTOR(name) [PROTO_##name] = &dissector_##name,
+#include "registry.def"
+#undef DISSECTOR
+	[PROTO_flow] = &dissector_flow,
+	[PROTO_tcp] = &dissector_tcp,
+	[PROTO_credential] = &dissector_credential,
+	[PROTO_phi] = &dissector_phi,
+};

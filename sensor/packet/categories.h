@@ -1,0 +1,35 @@
+/* categories: field and event numbers of the events that the engine itself writes. */
+#ifndef WW_PACKET_CATEGORIES_H
+#define WW_PACKET_CATEGORIES_H
+
+enum flow_event { FLOW_EV_START, FLOW_EV_LABEL, FLOW_EV_END };
+enum flow_field {
+	FLOW_PROTOCOL, /* dissector's name, or nDPI's label in lower case */
+	FLOW_STATE,    /* TCP: "attempt", "refused", "established", "closed", "reset", "midstream" */
+	FLOW_BYTES,
+	FLOW_PACKETS,
+	FLOW_SOURCE_BYTES,
+	FLOW_SOURCE_PACKETS,
+	FLOW_DESTINATION_BYTES,
+	FLOW_DESTINATION_PACKETS,
+	FLOW_START,
+	FLOW_DURATION, /* nanoseconds */
+	FLOW_RISKS,    /* nDPI's names */
+};
+
+enum tcp_event { TCP_EV_OVERLAP };
+enum tcp_field { TCP_SENDER, TCP_OFFSET, TCP_DIFFERENT };
+
+enum credential_field {
+	CREDENTIAL_PROTOCOL,
+	CREDENTIAL_SCHEME,
+	CREDENTIAL_CLEARTEXT,
+	CREDENTIAL_DEFAULT,
+	CREDENTIAL_USER,    /* "none", "default", "service", "personal" */
+	CREDENTIAL_OUTCOME, /* "unknown", "accepted", "refused" */
+	CREDENTIAL_LENGTH,
+};
+
+enum phi_field { PHI_CLASSES_FIELD, PHI_COUNT, PHI_CONTAINER, PHI_ENCRYPTED, PHI_PATIENT };
+
+#endif

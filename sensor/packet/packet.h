@@ -1,0 +1,54 @@
+/*
+ * packet: the flat result of decoding one frame. Later code sees no headers.
+ *
+ * Views point into the frame or the defragmenter's buffer: valid until the next frame is read.
+ */
+#ifndef WW_PACKET_PACKET_H
+#define WW_PACKET_PACKET_H
+
+#include "base/addr.h"
+
+enum tcp_flag { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_PSH = 8, TCP_ACK = 16, TCP_URG = 32 };
+
+/* One record of a capture, as read. */
+struct frame {
+	uint64_t ts_ns;      /* since 1970 UTC, as recorded (may go back) */
+	uint64_t number;     /* in the run, from 1 */
+	struct bytes data;   /* what was captured */
+	uint32_t wire_bytes; /* what was on the wire, >= data.n */
+	uint16_t linktype;   /* LINKTYPE_*, tcpdump.org/linktypes.html */
+	uint32_t interface;  /* which of the run's inputs and interfaces, from 0 */
+};
+
+struct packet {
+	uint64_t ts_ns; /* clamped: never before an earlier packet's */
+	uint64_t number;
+	uint32_t wire_bytes;
+	struct mac smac, dmac; /* of the innermost Ethernet header; zero: none */
+	bool has_mac;
+	uint16_t vlan; /* innermost 802.1Q id of the frame that holds the innermost IP header, 0: none */
+	uint16_t outer_vlan;              /* QinQ service tag, 0: none */
+	uint32_t vni;                     /* VXLAN, GENEVE, ERSPAN session or GRE key segment; 0: none */
+	uint16_t ethertype;               /* of the innermost layer */
+	struct addr src, dst;             /* family 0: no IP */
+	struct addr outer_src, outer_dst; /* of the outermost tunnel, family 0: none */
+	uint16_t sport, dport;
+	uint8_t proto; /* IP protocol of the payload (after extension headers) */
+	uint8_t ttl, tcp_flags;
+	uint8_t icmp_type, icmp_code;
+	bool is_ip;
+	bool is_fragment; /* a fragment that was not joined: no ports, no payload */
+	bool is_joined;   /* put together from fragments */
+	bool is_cut;      /* the capture holds less than the headers announce */
+	bool bad_sum;     /* the L4 checksum is wrong (only said when it could be computed) */
+	bool sum_known;   /* the L4 checksum could be computed: whole, and not zero for UDP over IPv4 */
+	uint32_t seq, ack;
+	uint16_t window;
+	uint32_t l4_bytes;    /* length of the L4 payload as the headers say; >= payload.n */
+	struct bytes ip;      /* from the innermost IP header on, as captured (nDPI's view) */
+	struct bytes payload; /* of TCP, UDP or another IP protocol; of an EtherType without IP */
+	/* Where the L4 checksum has to be computed over, when someone wants to know: decode_checksum(). */
+	struct bytes l4; /* L4 header and payload */
+};
+
+#endif
