@@ -74,8 +74,11 @@ enum fact_type {
 	FACT_PHI,   /* struct phi_fact: class and pseudonyms, no text */
 };
 
+/* Field of a fact that no rule and no output shows: a private value met, kept for masking. */
+enum { FIELD_NONE = 0xffff };
+
 struct fact {
-	uint16_t field;     /* of the dissector, or enum attr */
+	uint16_t field;     /* of the dissector, or enum attr, or FIELD_NONE */
 	uint8_t type;       /* enum fact_type */
 	uint8_t confidence; /* observations: 1 to 100 */
 	uint16_t len;       /* of the value, without padding */

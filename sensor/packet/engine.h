@@ -1,0 +1,120 @@
+/*
+ * engine: the side of the dissector contract that a dissector does not see: how bytes become messages, and
+ * messages records in the ring.
+ *
+ * One dx_engine per worker, owned by it. stream.c feeds it bytes in order and gaps; datagrams come whole.
+ * Nothing here allocates after dx_engine_init.
+ */
+#ifndef WW_PACKET_ENGINE_H
+#define WW_PACKET_ENGINE_H
+
+#include "base/buddy.h"
+#include "base/counters.h"
+#include "base/limits.h"
+#include "base/pool.h"
+#include "base/ring.h"
+#include "packet/dissect.h"
+
+/* One direction of a dissected conversation. */
+struct dx_stream {
+	uint64_t skip;     /* bytes to pass by unread */
+	uint64_t junk;     /* foreign bytes since the last message */
+	uint64_t length;   /* of the unfinished message, 0: not known yet */
+	uint32_t tail;     /* buddy block: the unfinished message, 0: none */
+	uint32_t tail_n;   /* its bytes so far */
+	uint32_t need;     /* call frame again when there are so many */
+	uint32_t seen;     /* bytes of the unfinished message that frame has looked at */
+	uint32_t inflater; /* pool index */
+	uint8_t strikes;
+	bool resync;    /* looking for the start of a message */
+	bool unsure;    /* found one after resync, not yet confirmed by pdu */
+	bool after_gap; /* until the next message */
+	bool far;       /* resync after a gap or mid-stream: much may have to be passed */
+	bool dead;
+};
+
+/* A conversation that a dissector reads. */
+struct dx_conv {
+	struct dx_stream s[2]; /* by enum dir */
+	uint32_t state;        /* in the dissector's pool */
+	uint32_t extra;
+	uint8_t proto;
+	bool good; /* a message has made sense */
+	bool midstream;
+};
+
+struct dx_proto_counters {
+	uint64_t messages, malformed, junk_bytes, events;
+};
+
+struct dx_expectation {
+	struct addr ip;
+	uint16_t port;
+	uint8_t proto;
+	uint64_t until_ns; /* 0: free */
+};
+
+enum { EVENT_BYTES = 65536, DX_CREDENTIALS = 4, PHI_SEEN_BYTES = 512 };
+
+struct dx_engine {
+	const struct limits *limits;
+	struct counters *counters;
+	struct ring *ring;
+	const struct privacy_key *key;
+	/* Called when the ring is full: drains it (offline), or does nothing (live: the record is lost). */
+	void (*on_full)(void *arg);
+	void *on_full_arg;
+	struct pool states[PROTO_DISSECTED], extras, inflaters;
+	struct buddy memory;
+	struct dx_proto_counters proto[PROTO_N];
+	struct dx_expectation *expectations; /* limits.expectations of them, oldest overwritten */
+	uint32_t expectation_next, expectations_live;
+
+	/* of the packet in hand */
+	uint64_t ts_ns, packet;
+	/* of the call in hand */
+	struct dx_conv *dc;
+	bool *encrypted; /* the flow's flag */
+	/* of the record in hand */
+	struct event *open;
+	struct fact *last; /* for lists */
+	bool open_cut;
+	uint32_t phi, phi_n;
+	bool has_patient, patient_is_mrn;
+	struct phi_fact patient;
+	struct {
+		struct credential c;
+		const char *user_class, *length_class, *default_match;
+	} credentials[DX_CREDENTIALS];
+	unsigned n_credentials;
+};
+
+/* False: no memory. The pointers are borrowed. */
+bool dx_engine_init(struct dx_engine *e, const struct limits *l, struct counters *c, struct ring *r,
+	const struct privacy_key *key, void (*on_full)(void *), void *arg);
+void dx_engine_fini(struct dx_engine *e);
+void dx_engine_packet(struct dx_engine *e, uint64_t ts_ns, uint64_t packet);
+
+/* Begins to read a conversation; false (counted) when there is no state left. */
+bool dx_conv_init(struct dx_engine *e, struct dx_conv *dc, enum proto proto, bool midstream);
+void dx_conv_fini(struct dx_engine *e, struct dx_conv *dc);
+
+/* The next bytes of one direction, in order. encrypted: the conversation's flag, set by dx_encrypted. */
+void dx_feed(struct dx_engine *e, struct dx_conv *dc, const struct conv *conv, bool *encrypted, enum dir dir,
+	struct bytes in);
+/* n bytes of that direction are lost (n >= 1; unknown counts: 1). */
+void dx_gap(struct dx_engine *e, struct dx_conv *dc, enum dir dir, uint64_t n);
+/* True when the next n bytes of this direction will be passed by whatever they hold. */
+bool dx_skips(const struct dx_conv *dc, enum dir dir, uint64_t n);
+/* One datagram. dc->state may be 0 for a dissector without state. False: malformed. */
+bool dx_datagram(struct dx_engine *e, struct dx_conv *dc, const struct conv *conv, bool *encrypted,
+	enum dir dir, struct bytes in, bool is_cut);
+
+/* The protocol expected at that address and port now, or PROTO_N. Takes the expectation. */
+enum proto dx_expected(struct dx_engine *e, const struct addr *ip, uint16_t port);
+
+/* Writes an event of the engine's own categories: begin, ev_* on the returned context, ev_end. */
+struct dx dx_own(struct dx_engine *e, enum proto category, const struct conv *conv, enum dir dir);
+void ev_begin_own(struct dx *x, enum proto category, unsigned event);
+
+#endif
