@@ -2,7 +2,9 @@
  * yaml: a document as a tree with places, read by libyaml under the limits and typing rules of
  * policy-language.md section 2. Used for policies, fingerprints and the configuration.
  *
- * Start-up and reload only; yaml_load allocates, yaml_free gives all back. Nodes are owned by the tree.
+ * Start-up and reload only; yaml_load allocates, yaml_fini gives all back. Nodes are owned by the tree; an
+ * alias shares its anchor's node, so the tree may be a graph without cycles. A merge key is resolved here and
+ * is an error unless the document says `dialect: wardwatch/1`.
  */
 #ifndef WW_BASE_YAML_H
 #define WW_BASE_YAML_H
@@ -31,11 +33,23 @@ struct yaml_file {
 	void *memory; /* all nodes */
 };
 
-/* False when the file cannot be read or is no YAML we take: every reason is in diag. */
+/* False when the file cannot be read or is no YAML we take: every reason is in diag. `out` then holds what
+ * could be read all the same, so that a caller can go on looking for further mistakes; yaml_fini it either
+ * way. */
 bool yaml_load(const char *path, struct yaml_file *out, struct diag *diag);
 bool yaml_parse(const char *name, struct bytes text, struct yaml_file *out, struct diag *diag);
-void yaml_free(struct yaml_file *f);
+void yaml_fini(struct yaml_file *f); /* not yaml_free: that name is libyaml's own */
 /* Value of the key in a map, or NULL. */
 const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key);
+/* "a string", "a list" ...: for messages. */
+const char *yaml_type_name(enum yaml_type type);
+static inline struct bytes yaml_text(const struct yaml_node *n)
+{
+	return bytes_of(n->text, n->text_n);
+}
+
+/* Type of a plain scalar by the table of section 2; fills integer and number. False: a number that does not
+ * fit. */
+bool yaml_type_plain(struct bytes text, struct yaml_node *out);
 
 #endif
