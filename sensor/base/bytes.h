@@ -80,6 +80,15 @@ static inline bool bytes_starts(struct bytes b, const char *s)
 	return b.n >= n && memcmp(b.p, s, n) == 0;
 }
 
+/* Copies at most cap bytes of b to `to`; gives how many. The one way to keep wire bytes beyond a call. */
+static inline size_t bytes_copy(void *to, size_t cap, struct bytes b)
+{
+	size_t n = b.n < cap ? b.n : cap;
+	if (n)
+		memcpy(to, b.p, n);
+	return n;
+}
+
 static inline uint8_t ascii_lower(uint8_t c)
 {
 	return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
