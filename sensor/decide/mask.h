@@ -1,0 +1,39 @@
+/*
+ * mask: what of suspect text may be shown (design.md sections 4 and 12).
+ *
+ * A host name or an AE title is shown unless a person stands in it. Masked are, always: runs of six or more
+ * digits, dates, names written Last^First or "Last, First"; and what the run has seen as a patient's: every
+ * word, and every part of a word where letters and digits or lower and upper case meet, whose pseudonym is
+ * that of a name or number, and words that begin or end in such a name (jsmith, smithpc).
+ *
+ * A name may stand in a host name long before HL7 says that it is a patient's. So outputs hold suspect text
+ * sealed (json_suspect) until the last record has been learnt; mask_line opens the seals then. When more
+ * words came than limits.phi_tokens, nothing can be promised any more, and all suspect text is masked.
+ *
+ * Hub thread only. All memory is mapped at mask_new.
+ */
+#ifndef WW_DECIDE_MASK_H
+#define WW_DECIDE_MASK_H
+
+#include "base/counters.h"
+#include "base/limits.h"
+#include "packet/event.h"
+
+struct mask;
+
+#define MASKED "[masked]"
+
+/* The key is that of the workers, kept by the caller. NULL: no address space. */
+struct mask *mask_new(const struct privacy_key *key, const struct limits *l, struct counters *c);
+void mask_free(struct mask *m);
+/* Takes the pseudonyms of a record; every record of the run passes here. */
+void mask_learn(struct mask *m, const struct event *e);
+/* limits.phi_tokens was hit: everything suspect is masked. */
+bool mask_is_full(const struct mask *m);
+
+/* The text as it may be shown, not yet escaped; at most its first 4096 bytes. Valid until the next call. */
+struct bytes mask_text(struct mask *m, struct bytes suspect);
+/* A line of json_nested or json_flat with its seals opened: JSON. Valid until the next call. */
+struct bytes mask_line(struct mask *m, struct bytes line);
+
+#endif
