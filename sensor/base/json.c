@@ -1,6 +1,7 @@
 #include "base/json.h"
 
 #include "base/assert.h"
+#include "base/utf8.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -80,32 +81,7 @@ bool json_ok(const struct json_doc *d)
 
 /* ---- text -------------------------------------------------------------------------------- */
 
-static bool is_tail(int c)
-{
-	return c >= 0 && (c & 0xc0) == 0x80;
-}
-
-int32_t utf8_next(struct bytes text, size_t *length)
-{
-	static const int32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	uint8_t c = text.p[0];
-	size_t n = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
-	*length = 1;
-	if (n <= 1)
-		return n ? c : -1;
-	int32_t v = c & (0x7f >> n);
-	for (size_t i = 1; i < n; i++) {
-		if (!is_tail(bytes_at(text, i)))
-			return -1;
-		v = v << 6 | (text.p[i] & 0x3f);
-	}
-	if (v < least[n] || v > 0x10ffff || (v >= 0xd800 && v < 0xe000))
-		return -1;
-	*length = n;
-	return v;
-}
-
-bool utf8_is_control(int32_t c)
+bool text_is_control(uint32_t c)
 {
 	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || c == 0x200e || c == 0x200f ||
 	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
@@ -131,21 +107,23 @@ static size_t escape_unit(uint32_t c, uint8_t *out)
 size_t json_escape(struct bytes text, uint8_t *out)
 {
 	uint8_t *to = out;
-	for (size_t at = 0, n; at < text.n; at += n) {
-		uint8_t plain = text.p[at];
-		n = 1;
+	while (text.n) {
+		uint8_t plain = text.p[0];
 		if (plain >= 0x20 && plain < 0x7f && plain != '"' && plain != '\\') {
 			*to++ = plain;
+			text = bytes_from(text, 1);
 			continue;
 		}
-		int32_t c = utf8_next(bytes_from(text, at), &n);
-		if (c < 0) {
+		const uint8_t *from = text.p;
+		uint32_t c = utf8_next(&text);
+		size_t n = (size_t)(text.p - from);
+		if (c >= UTF8_RAW) {
 			memcpy(to, "\xef\xbf\xbd", 3); /* U+FFFD */
 			to += 3;
-		} else if (utf8_is_control(c) || c == '"' || c == '\\') {
-			to += escape_unit((uint32_t)c, to);
+		} else if (text_is_control(c) || c < 0x80) {
+			to += escape_unit(c, to);
 		} else {
-			memcpy(to, text.p + at, n);
+			memcpy(to, from, n);
 			to += n;
 		}
 	}

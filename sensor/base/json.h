@@ -53,11 +53,8 @@ size_t json_escape(struct bytes text, uint8_t *out);
 /* A seal: JSON_SEAL, four lower-case hex digits (length), the bytes. 0x01 stands nowhere else in a line. */
 enum { JSON_SEAL = 0x01, JSON_SEAL_HEAD = 5 };
 
-/* The code point at the start of text, which is not empty, and its length in bytes (1 to 4); -1 and 1 when
- * it is not UTF-8 (RFC 3629: no overlong forms, no surrogates). */
-int32_t utf8_next(struct bytes text, size_t *length);
 /* Characters that move the cursor, hide or turn text around: C0, DEL, C1, line and bidi controls, BOM. */
-bool utf8_is_control(int32_t c);
+bool text_is_control(uint32_t c);
 
 /* YYYY-MM-DDTHH:MM:SS.ssssssZ, NUL-terminated. */
 enum { TIME_TEXT = 28 };

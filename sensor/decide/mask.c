@@ -17,7 +17,8 @@ enum {
 	CACHE_TEXT = 120,
 	PART_LETTERS = 3, /* shortest part of a word that is looked up: privacy_token's three */
 	PART_DIGITS = 4,
-	EDGE = 5, /* shortest name looked for at the edges of a word */
+	EDGE_MIN = 5, /* shortest and longest name looked for at the edges of a word: each costs a hash */
+	EDGE_MAX = 20,
 };
 
 /* Most suspect texts come again and again: their masked form is kept. */
@@ -118,7 +119,8 @@ static void learn(struct mask *m, const struct pseudonym *p)
 	m->used++;
 }
 
-/* The single words of an address, a diagnosis or a free text are anybody's ("LAB", "CHEST"): only the whole.
+/* The single words of an address (a city), of a diagnosis or a free text are anybody's ("LAB", "CHEST"): only
+ * the whole.
  */
 static bool words_name_someone(enum privacy class)
 {
@@ -135,7 +137,8 @@ void mask_learn(struct mask *m, const struct event *e)
 				continue;
 			memcpy(&phi, v.p, sizeof phi);
 			learn(m, &phi.whole);
-			for (unsigned t = 0; words_name_someone(phi.class) && t < phi.n_tokens; t++)
+			for (unsigned t = 0;
+				words_name_someone(phi.class) && t < phi.n_tokens && t < PHI_TOKENS; t++)
 				learn(m, &phi.token[t]);
 		}
 	}
@@ -183,7 +186,7 @@ static bool part_is_known(const struct mask *m, struct bytes part, bool whole)
 		return false;
 	if (!whole && is_known(m, part))
 		return true;
-	for (size_t n = EDGE; !number && n < part.n; n++)
+	for (size_t n = EDGE_MIN; !number && n < part.n && n <= EDGE_MAX; n++)
 		if (is_known(m, bytes_first(part, n)) || is_known(m, bytes_from(part, part.n - n)))
 			return true;
 	return false;

@@ -1,0 +1,194 @@
+/* decide/mask and decide/shapes: what of suspect text is shown, before and after the run has learnt names. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "decide/mask.h"
+
+static struct privacy_key key;
+static struct limits limits;
+static struct counters counters;
+
+static struct mask *fresh(uint64_t tokens)
+{
+	limits_default(&limits);
+	if (tokens)
+		limits.phi_tokens = tokens;
+	counters = (struct counters){ 0 };
+	struct mask *m = mask_new(&key, &limits, &counters);
+	assert_non_null(m);
+	return m;
+}
+
+static void shown(struct mask *m, const char *in, const char *want)
+{
+	for (unsigned again = 0; again < 2; again++) {
+		struct bytes got = mask_text(m, bytes_str(in));
+		if (!bytes_is(got, want))
+			print_error("%s: got %.*s, want %s\n", in, (int)got.n, (const char *)got.p, want);
+		assert_true(bytes_is(got, want));
+	}
+}
+
+/* What a dissector's PHI field becomes (record.c). */
+static void learn(struct mask *m, enum privacy class, const char *text)
+{
+	struct {
+		struct event e;
+		uint8_t facts[256];
+	} r = { 0 };
+	struct bytes value = bytes_str(text), word;
+	struct phi_fact phi = { .class = (uint8_t) class, .whole = privacy_pseudonym(&key, value) };
+	for (size_t at = 0; phi.n_tokens < PHI_TOKENS && (word = privacy_token(value, &at)).n > 0;)
+		phi.token[phi.n_tokens++] = privacy_pseudonym(&key, word);
+	struct fact f = { .field = FIELD_NONE, .type = FACT_PHI, .len = sizeof phi };
+	memcpy(r.facts, &f, sizeof f);
+	memcpy(r.facts + sizeof f, &phi, sizeof phi);
+	r.e.n_facts = 1;
+	r.e.len = (uint32_t)(sizeof r.e + ((sizeof f + sizeof phi + 7u) & ~7u));
+	mask_learn(m, &r.e);
+}
+
+static void shapes(void **state)
+{
+	(void)state;
+	static const char *const rows[][2] = {
+		{ "CTSOMA01", "CTSOMA01" },
+		{ "PACS_STORE-12345", "PACS_STORE-12345" },
+		{ "WS123456", "WS[masked]" },
+		{ "a1234567b", "a[masked]b" },
+		{ "10.20.30.21", "10.20.30.21" },
+		{ "10.20.1999.21", "10.20.1999.21" },
+		{ "192.168.10.12", "192.168.10.12" },
+		{ "syngo CT VB20A 5.1.34.2", "syngo CT VB20A 5.1.34.2" },
+		{ "born 1975-03-12.", "born [masked]." },
+		{ "12.03.1975", "[masked]" },
+		{ "3/12/75x 03/12/75", "3/12/75x [masked]" },
+		{ "1975/3/2", "[masked]" },
+		{ "scan_1975_03_12", "scan_[masked]" },
+		{ "123-45-6789", "[masked]" },
+		{ "12-MAR-1975", "[masked]" },
+		{ "x 12MAR1975", "x [masked]" },
+		{ "March 12, 1975", "[masked]" },
+		{ "CT-MAR-1", "CT-MAR-1" },
+		{ "SMITH^JOHN^^^Mr", "[masked]" },
+		{ "pat=SMITH^JOHN P;x", "pat=[masked];x" },
+		{ "^", "^" },
+		{ "Smith, John", "[masked]" },
+		{ "for van der Berg, Jan at", "[masked]" },
+		{ "CN=pacs01, OU=Radiology", "CN=pacs01, OU=Radiology" },
+		{ "a, b", "a, b" },
+		{ "", "" },
+	};
+	struct mask *m = fresh(0);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		shown(m, rows[i][0], rows[i][1]);
+	mask_free(m);
+}
+
+static void learnt(void **state)
+{
+	(void)state;
+	struct mask *m = fresh(0);
+	shown(m, "smith-laptop", "smith-laptop");
+	learn(m, PHI_PATIENT_NAME, "SMITH^JOHN");
+	learn(m, PHI_MRN, "MR4711");
+	learn(m, PHI_MRN, "4712");
+	learn(m, PHI_ADDRESS, "RADIOLOGY ROAD 5^^BERLIN");
+	learn(m, PHI_FREE_TEXT, "LAB");
+	static const char *const rows[][2] = {
+		{ "smith-laptop", "[masked]-laptop" },
+		{ "SmithPC", "[masked]" },
+		{ "jsmith.lan", "[masked].lan" },
+		{ "JohnDevice", "[masked]" },
+		{ "JOHNSON", "JOHNSON" }, /* four letters at an edge are anybody's */
+		{ "ws-john2", "ws-[masked]" },
+		{ "AE_MR4711", "AE_[masked]" },
+		{ "PC4712", "[masked]" },
+		{ "PC47120", "PC47120" },
+		{ "RADIOLOGY", "RADIOLOGY" },
+		{ "LABSRV", "LABSRV" },
+		{ "LAB", "[masked]" },
+		{ "CTSOMA01", "CTSOMA01" },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		shown(m, rows[i][0], rows[i][1]);
+	mask_free(m);
+}
+
+static void lines(void **state)
+{
+	(void)state;
+	struct mask *m = fresh(0);
+	struct json_doc *d = json_new();
+	json_suspect(d, "dicom.calling_ae", bytes_str("SMITHCT"));
+	json_suspect(d, "x", bytes_str("a\"\x01\n"));
+	json_text(d, "y", "SMITH");
+	struct bytes line = json_flat(d);
+	assert_true(bytes_is(mask_line(m, line),
+		"{\"dicom.calling_ae\":\"SMITHCT\",\"x\":\"a\\\"\\u0001\\n\",\"y\":\"SMITH\"}"));
+	learn(m, PHI_PATIENT_NAME, "Smith");
+	assert_true(bytes_is(mask_line(m, line),
+		"{\"dicom.calling_ae\":\"[masked]\",\"x\":\"a\\\"\\u0001\\n\",\"y\":\"SMITH\"}"));
+	json_free(d);
+	mask_free(m);
+}
+
+/* When words were lost, nothing is shown. */
+static void full(void **state)
+{
+	(void)state;
+	struct mask *m = fresh(64);
+	for (unsigned i = 0; i < 64; i++) {
+		char name[32];
+		snprintf(name, sizeof name, "NAME%c%c", 'A' + i / 8, 'A' + i % 8);
+		learn(m, PHI_PATIENT_NAME, name);
+	}
+	assert_false(mask_is_full(m));
+	shown(m, "CTSOMA01", "CTSOMA01");
+	learn(m, PHI_PATIENT_NAME, "Another");
+	assert_true(mask_is_full(m));
+	assert_true(counters.full_phi_tokens > 0);
+	shown(m, "CTSOMA01", "[masked]");
+	mask_free(m);
+}
+
+static void hostile(void **state)
+{
+	(void)state;
+	struct mask *m = fresh(0);
+	static char big[9000];
+	unsigned seed = 1;
+	learn(m, PHI_PATIENT_NAME, "abc");
+	for (unsigned round = 0; round < 300; round++) {
+		static const char letters[] = "^,. -/_1234567890abcABCmar\x80\xff\n=";
+		size_t n = round % 30 == 0 ? sizeof big : round;
+		for (size_t i = 0; i < n; i++) {
+			seed = seed * 1103515245 + 12345;
+			big[i] = letters[(seed >> 16) % (sizeof letters - 1)];
+		}
+		uint8_t *exact = malloc(n ? n : 1);
+		memcpy(exact, big, n);
+		(void)mask_text(m, bytes_of(exact, n));
+		free(exact);
+	}
+	mask_free(m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(shapes),
+		cmocka_unit_test(learnt),
+		cmocka_unit_test(lines),
+		cmocka_unit_test(full),
+		cmocka_unit_test(hostile),
+	};
+	privacy_key_init(&key, bytes_str("test"), false);
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	return failed != 0;
+}
