@@ -1,0 +1,336 @@
+#!/usr/bin/env python3
+"""usage: shake.py PROGRAM CAPTURE [TRANSFORMATION...]
+Gives the program the golden capture in every disguise that a network, a mirror port or an evader can put on it.
+The same events must come out, or exactly the difference that the disguise explains (design.md section 11)."""
+import gzip
+import random
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent / "lib"), str(Path(__file__).resolve().parent)]
+import ward  # noqa: E402
+import packets as pk  # noqa: E402
+
+PSH, ACK = 8, 16
+
+
+def split(p, sizes):
+    """A data segment as several, at the same time, with IP ids of their own; FIN only on the last."""
+    out, at = [], 0
+    while at < len(p.data):
+        part = p.data[at:at + next(sizes)]
+        last = at + len(part) >= len(p.data)
+        out.append(p.with_(data=part, seq=p.seq + at, flags=p.flags if last else p.flags & ~(PSH | 1)))
+        at += len(part)
+    return out
+
+
+def each_data(capture, change):
+    """Every TCP segment with data replaced by the packets that change(p) gives."""
+    return [q for p in capture for q in (change(p) if p.is_tcp_data() else [p])]
+
+
+def sizes_of(seed, least, most):
+    rng = random.Random(seed)
+    while True:
+        yield rng.randint(least, most)
+
+
+def renumbered(capture):
+    """IP ids that differ, so that a copy is no mirror duplicate."""
+    return [p.with_(ip_id=n & 0xFFFF) if p.l4 is not None else p for n, p in enumerate(capture, 1)]
+
+
+def in_bytes(capture):
+    return renumbered(each_data(capture, lambda p: split(p, sizes_of(0, 1, 1))))
+
+
+def at_random(seed):
+    return lambda capture: renumbered(each_data(capture, lambda p: split(p, sizes_of(seed, 1, 40 * seed))))
+
+
+def joined(capture):
+    """Neighbouring segments of one direction as one, as a card with receive offload hands them over."""
+    out = []
+    for p in capture:
+        before = out[-1] if out else None
+        if p.is_tcp_data() and before and before.is_tcp_data() and before.seq + len(before.data) == p.seq and \
+                (before.src, before.sport, before.dst, before.dport) == (p.src, p.sport, p.dst, p.dport) and \
+                len(before.data) + len(p.data) < 60000:
+            out[-1] = before.with_(data=before.data + p.data, flags=before.flags | p.flags)
+        else:
+            out.append(p)
+    return out
+
+
+def reordered(capture):
+    """The parts of each segment in another order, the last byte never first to be missed for long."""
+    rng = random.Random(7)
+
+    def shuffled(p):
+        parts = split(p, sizes_of(len(p.data), 1, max(1, len(p.data) // 4)))[:]
+        rng.shuffle(parts)
+        return parts
+    return renumbered(each_data(capture, shuffled))
+
+
+def retransmitted(capture):
+    return renumbered(each_data(capture, lambda p: [p, p.with_()]))
+
+
+def partly_retransmitted(capture):
+    """After each segment its second half once more, and one that begins before and ends behind what is known."""
+    def again(p):
+        half = len(p.data) // 2
+        head, tail = p.with_(data=p.data[:half + 1], flags=p.flags & ~1), p.with_(data=p.data[half:], seq=p.seq + half)
+        return [head, p.with_(data=p.data[half // 2:half + 1], seq=p.seq + half // 2, flags=p.flags & ~1), tail, tail.with_()]
+    return renumbered(each_data(capture, lambda p: again(p) if len(p.data) > 3 else [p]))
+
+
+def kept_alive(capture):
+    """Behind each segment a keep-alive: one zero byte at the sequence number before the next."""
+    return renumbered(each_data(capture, lambda p: [
+        p, p.with_(data=b"\0", seq=p.seq + len(p.data) - 1, flags=ACK)] if not p.flags & 1 else [p]))
+
+
+def with_garbage(capture):
+    """Before each segment one in its place with a wrong checksum, and one from far below the window."""
+    def dirty(p):
+        junk = bytes(b ^ 0x55 for b in p.data)
+        return [p.with_(data=junk, spoil=0x5A5A, flags=p.flags & ~1), p.with_(data=junk, seq=p.seq - 900_000, flags=p.flags & ~1), p]
+    return renumbered(each_data(capture, dirty))
+
+
+def fragmented(capture, backwards=False):
+    """IPv4 fragments of 64 bytes of payload; datagrams have ids of their own."""
+    out = []
+    for p in renumbered(capture):
+        if p.ethertype != pk.IP4 or len(p.segment()) <= 64:
+            out.append((p.ns, p.frame()))
+            continue
+        whole = p.segment()
+        parts = []
+        for at in range(0, len(whole), 64):
+            more = 0x2000 if at + 64 < len(whole) else 0
+            datagram = pk.ip_datagram(p, whole[at:at + 64], flags=more | at // 8)
+            head = p.dmac + p.smac + b"".join(p.tags) + b"\x08\x00"
+            parts.append((p.ns, (head + datagram).ljust(60, b"\0")))
+        out += parts[::-1] if backwards else parts
+    return out
+
+
+def as_ip6(capture):
+    return [p if len(p.src) == 16 else p.with_(src=pk.v6_of(p.src), dst=pk.v6_of(p.dst), ethertype=pk.IP6)
+            for p in capture]
+
+
+def on_other_port(capture):
+    """The server's port is another one; it is the lower of the two here."""
+    def moved(port, other):
+        return port + 21000 if port < other else port
+    return [p.with_(sport=moved(p.sport, p.dport), dport=moved(p.dport, p.sport)) for p in capture]
+
+
+def in_vlan(*tags):
+    return lambda capture: [p.with_(tags=[bytes.fromhex(t) for t in tags]) for p in capture]
+
+
+def behind_router(p):
+    return p.with_(tags=[bytes.fromhex("81000063")], **({"ttl": p.ttl - 1} if p.ethertype == pk.IP4 else {}))
+
+
+def mirrored(capture):
+    """Each frame again 15 us later, from a second port of the switch: TTL one less, another VLAN."""
+    return sorted(((p.ns + late, q.frame()) for p in capture
+                   for late, q in ((0, p), (15_000, behind_router(p)))), key=lambda f: f[0])
+
+
+def tunnel(name):
+    return lambda capture: [(p.ns, pk.TUNNELS[name](p, n)) for n, p in enumerate(capture, 1)]
+
+
+def cooked(capture):
+    return [(p.ns, b"\0\0\0\1\0\6" + p.smac + b"\0\0" + p.ethertype.to_bytes(2, "big") + p.network()) for p in capture]
+
+
+def cooked2(capture):
+    return [(p.ns, p.ethertype.to_bytes(2, "big") + bytes([0, 0, 0, 0, 0, 2, 0, 1, 0, 6]) + p.smac + b"\0\0" + p.network())
+            for p in capture]
+
+
+def raw_ip(capture):
+    return [(p.ns, p.network()) for p in capture]
+
+
+ALL, TCP, IP, V4 = "any", "tcp", "ip", "v4"
+# name: (what it needs, transformation); the events stay the same.
+SAME = {
+    "one byte a segment": (TCP, in_bytes),
+    "random splits 1": (TCP, at_random(1)),
+    "random splits 2": (TCP, at_random(2)),
+    "random splits 3": (TCP, at_random(5)),
+    "joined segments": (TCP, joined),
+    "reordered": (TCP, reordered),
+    "retransmitted": (TCP, retransmitted),
+    "partly retransmitted": (TCP, partly_retransmitted),
+    "kept alive": (TCP, kept_alive),
+    "garbage between": (TCP, with_garbage),
+    "another port": ("port", on_other_port),
+    "mirror duplicates": (ALL, mirrored),
+    "fragments": (V4, fragmented),
+    "fragments backwards": (V4, lambda c: fragmented(c, True)),
+    "over IPv6": ("v6", as_ip6),
+    "VLAN": (ALL, in_vlan("8100401e")),
+    "QinQ": (ALL, in_vlan("88a803e8", "8100001e")),
+    **{name: (IP if name in pk.NEEDS_IP else ALL, tunnel(name)) for name in pk.TUNNELS},
+    "raw IP": (IP, raw_ip),
+    "Linux cooked": (ALL, cooked),
+    "Linux cooked 2": (ALL, cooked2),
+    "pcapng": (ALL, lambda c: c),
+    "gzip": (ALL, lambda c: c),
+    "big endian nanoseconds": (ALL, lambda c: c),
+}
+LINKS = {"raw IP": pk.RAW, "Linux cooked": pk.COOKED, "Linux cooked 2": pk.COOKED2}
+
+
+def fits(need, capture, proto):
+    """Can this capture wear that disguise?"""
+    tcp = any(p.is_tcp_data() for p in capture)
+    ip = all(p.l4 is not None for p in capture)
+    return {ALL: True, TCP: tcp, IP: ip, V4: ip and all(p.ethertype == pk.IP4 for p in capture),
+            "port": tcp and proto not in ("tcp",),  # the two ends of an active FTP transfer would swap roles
+            "v6": ip and proto not in ("dhcp", "icmp6", "arp")}[need]
+
+
+def write(path, name, made):
+    frames = [f if isinstance(f, tuple) else (f.ns, f.frame()) for f in made]
+    if name == "pcapng":
+        pk.write_pcapng(path, frames)
+    elif name == "big endian nanoseconds":
+        pk.write_big_nanoseconds(path, frames)
+    else:
+        pk.write(path, frames, LINKS.get(name, pk.ETHERNET))
+    if name == "gzip":
+        path.write_bytes(gzip.compress(path.read_bytes()))
+
+
+# ---- what makes a difference, and which ----
+
+
+def conflicting(capture):
+    """After each segment of four bytes and more another with other bytes in the middle of its place."""
+    def lie(p):
+        middle = len(p.data) // 2
+        other = p.data[:middle] + bytes([p.data[middle] ^ 0x20]) + p.data[middle + 1:]
+        return [p, p.with_(data=other)] if len(p.data) >= 4 else [p]
+    return renumbered(each_data(capture, lie))
+
+
+def data_segments(capture):
+    return [n for n, p in enumerate(capture) if p.is_tcp_data()]
+
+
+def without(capture, lost):
+    return [p for n, p in enumerate(capture) if n not in lost]
+
+
+def is_subsequence(short, long):
+    rest = iter(long)
+    return all(any(x == y for y in rest) for x in short)
+
+
+def bare(lines):
+    """Only which events they are: facts that need the lost beginning may be missing."""
+    import json
+    out = []
+    for line in lines:
+        event = json.loads(line)
+        if event["event.category"] in ("hl7", "dicom", "tls", "dns", "ftp", "telnet"):
+            out.append((event["event.category"], event["event.action"], event.get("hl7.control_id"), event.get("dicom.dimse.command")))
+    return out
+
+
+def differences(capture, proto, expected):
+    """name -> (packets, check(lines, all events) -> complaint or None)."""
+    if not any(p.is_tcp_data() for p in capture):
+        return
+    if proto != "tcp":
+        def told(lines, events):
+            conflicts = sum(e["event.category"] == "tcp" and e["event.action"] == "overlap_conflict" for e in events)
+            return None if lines == expected and conflicts else f"{conflicts} conflicts told, events equal: {lines == expected}"
+        yield "conflicting overlap", conflicting(capture), told
+    if proto not in ("hl7", "dicom"):
+        return
+    segments = data_segments(capture)
+    whole = bare(expected)
+    for lost in segments[2:-2:max(1, len(segments) // 5)]:
+        def later(lines, events, lost=lost):
+            found = bare(lines)
+            if not is_subsequence(found, whole):
+                return "events that the whole capture does not have"
+            if len(found) < len(whole) - 6 or found[-1:] != whole[-1:]:
+                return f"{len(found)} of {len(whole)} events, the last one {'there' if found[-1:] == whole[-1:] else 'missing'}"
+            return None
+        yield f"segment {lost} lost", without(capture, {lost}), later
+    start = segments[len(segments) // 2]
+
+    def picked_up(lines, events):
+        found = bare(lines)
+        if not is_subsequence(found, whole) or found[-1:] != whole[-1:]:
+            return f"{len(found)} of {len(whole)} events, in order: {is_subsequence(found, whole)}"
+        return None
+    yield "start in the middle", capture[start:], picked_up
+
+
+def jobs(path, proto, expected, folder, only):
+    capture = pk.read(path)
+    number = 0
+    for name, (need, change) in SAME.items():
+        if fits(need, capture, proto) and (not only or name in only):
+            number += 1
+            file = folder / f"{number}.pcap"
+            write(file, name, change(capture))
+            yield name, file, lambda lines, events: None if lines == expected else first_difference(expected, lines)
+    for name, made, check in differences(capture, proto, expected):
+        if not only or name in only:
+            number += 1
+            file = folder / f"{number}.pcap"
+            write(file, name, made)
+            yield name, file, check
+
+
+def first_difference(expected, found):
+    for n, (a, b) in enumerate(zip(expected + [None], found + [None])):
+        if a != b:
+            return f"{len(found)} events for {len(expected)}; event {n + 1}:\n  expected {a}\n  found    {b}"
+    return f"{len(found)} events for {len(expected)}"
+
+
+def main(program, path, only):
+    expected_path = path.with_suffix(".jsonl")
+    if not expected_path.exists():
+        print(f"{expected_path} is missing")
+        return 1
+    expected = expected_path.read_text().splitlines()
+    bad = 0
+    with tempfile.TemporaryDirectory(prefix="shake-") as folder, ThreadPoolExecutor(2) as pool:
+        def one(job):
+            name, file, check = job
+            run = ward.Run(program, file, options=["-q"])
+            if run.status != 0:
+                return name, f"exit status {run.status}: {run.stderr.decode(errors='replace')[-2000:]}"
+            events = run.lines("events.jsonl")
+            return name, check(ward.golden_lines(path, events), events)
+        done = list(pool.map(one, list(jobs(path, path.parent.name, expected, Path(folder), only))))
+    for name, complaint in done:
+        if complaint:
+            bad += 1
+            print(f"{path.stem}, {name}: {complaint}")
+    print(f"{len(done) - bad} of {len(done)} disguises seen through")
+    return bool(bad)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], Path(sys.argv[2]).resolve(), sys.argv[3:]))
