@@ -1,0 +1,43 @@
+/*
+ * documents: what an event, an alert and a device look like in JSON (siem-conventions.md sections 7 to 9;
+ * events: design.md section 12). Each fills the doc; suspect text stays sealed until decide/mask.h opens it.
+ *
+ * Hub thread; nothing allocates. The doc is reset first; the caller writes it with json_flat (events) or
+ * json_nested.
+ */
+#ifndef WW_RUN_DOCUMENTS_H
+#define WW_RUN_DOCUMENTS_H
+
+#include "base/json.h"
+#include "decide/alert.h"
+
+struct doc_context {
+	const char *sensor_name; /* observer.name */
+	bool pseudonyms;         /* the site's key is from a file: pseudonyms may be shown */
+};
+
+/* A line of events.jsonl: flat dotted keys, named as policies name them. */
+void event_json(struct json_doc *d, const struct doc_context *ctx, const struct event *e);
+/* An ECS document of kind alert (or event, for sensor_health). */
+void alert_json(struct json_doc *d, const struct doc_context *ctx, const struct alert *a);
+/* An ECS document of kind asset. */
+void device_json(struct json_doc *d, const struct doc_context *ctx, const struct device *dev);
+
+/* ---- shared by the three ------------------------------------------------------------------ */
+
+enum { DOC_KEY = 192 };
+
+/* "hl7", or "x509" when the event overrides its dissector's category; and the name without that. */
+struct bytes event_category(const struct event *e);
+struct bytes event_action(const struct event *e);
+/* The text of IP protocol numbers that have one ("tcp"), else NULL. */
+const char *transport_name(uint8_t proto);
+/* The facts of an event under `prefix`, which is "" or ends with a dot. */
+void facts_json(struct json_doc *d, const struct doc_context *ctx, const struct event *e, const char *prefix);
+void observer_json(struct json_doc *d, const struct doc_context *ctx);
+/* The classes of a set of PHI_BIT()s as a list under key; nothing when there are none. */
+void phi_json(struct json_doc *d, const char *key, uint32_t phi);
+/* A key of two parts; returns out. */
+const char *doc_key(char out[DOC_KEY], const char *prefix, const char *name);
+
+#endif
