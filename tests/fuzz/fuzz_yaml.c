@@ -17,13 +17,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct yaml_file file = { 0 };
 	struct diag diag = { 0 };
-	if (yaml_parse("input.yml", bytes_of(data, size), &file, &diag)) {
-		for (size_t i = 0; i < file.n; i++)
-			count(file.docs[i]);
-		yaml_free(&file);
-	} else {
-		ASSERT(diag.errors > 0);
-	}
+	bool good = yaml_parse("input.yml", bytes_of(data, size), &file, &diag);
+	ASSERT(good == (diag.errors == 0));
+	for (size_t i = 0; i < file.n; i++)
+		count(file.docs[i]);
+	yaml_fini(&file);
 	diag_free(&diag);
 	return 0;
 }
