@@ -12,8 +12,10 @@
 
 struct detect;
 
-/* NULL on error. `detection` may lack `condition` when it is one search identifier's body (fingerprints):
- * then it is that mapping alone. dialect_wardwatch: extension modifiers are allowed. */
+/* NULL on error, and when the rule names a field of the taxonomy that this sensor never fills (then diag
+ * holds a DIAG_SKIPPED message and no error: the rule can never be judged exactly). `detection` may lack
+ * `condition` when it is one search identifier's body (fingerprints): then it is that mapping alone.
+ * dialect_wardwatch: extension modifiers are allowed. */
 struct detect *detect_compile(const struct yaml_node *detection, const struct schema *schema,
 	struct bytes category, bool dialect_wardwatch, const char *file, struct diag *diag);
 void detect_free(struct detect *d);

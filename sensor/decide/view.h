@@ -17,19 +17,27 @@ struct leaf {
 	unsigned n;
 };
 
+/* The field `event` of `event|phi: class`: the whole event. */
+enum { FIELD_EVENT = UINT16_MAX };
+
 struct view {
-	/* The leaf of a field, n = 0 when absent. */
+	uint32_t phi; /* PHI_BIT()s of the event; 0 for a device */
+	/* The leaf of a field, n = 0 when absent; valid until the view looks at another thing. */
 	struct leaf (*get)(const struct view *v, uint16_t field);
 };
 
 /* What fields there are. A compiler asks it once per name. */
 struct schema {
-	/* Field number of a canonical or alias name in that category ("" for any), or -1. */
+	/* Field number of a canonical or alias name in that category ("" for any), FIELD_UNKNOWN, or
+	 * FIELD_UNSEEN for a name of the taxonomy that nothing here fills. */
 	int (*field)(const struct schema *s, struct bytes category, struct bytes name);
 	enum fact_type (*type)(const struct schema *s, uint16_t field);
 	enum privacy (*privacy)(const struct schema *s, uint16_t field);
 	const char *(*name)(const struct schema *s, uint16_t field);
 	uint16_t n_fields;
+	uint16_t n_searched; /* keywords look at the text fields below this number */
 };
+
+enum { FIELD_UNKNOWN = -1, FIELD_UNSEEN = -2 };
 
 #endif

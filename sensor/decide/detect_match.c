@@ -1,0 +1,360 @@
+/* Does an item hold? Types of policy-language.md 7.3, absence of section 10. No allocation. */
+#include "decide/detect_impl.h"
+
+#include "base/json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* The elements of a leaf, one after the other. */
+struct walk {
+	const struct leaf *leaf;
+	struct cur list; /* of a fact that is a list: a uint16 length and its bytes each (packet/event.h) */
+	unsigned i;
+};
+
+static struct walk walk_of(const struct leaf *l)
+{
+	struct walk w = { .leaf = l };
+	if (l->fact && l->fact->count)
+		w.list = cur_of(bytes_of(l->fact->value, l->fact->len));
+	return w;
+}
+
+static bool walk_next(struct walk *w, struct bytes *out)
+{
+	if (w->i >= w->leaf->n)
+		return false;
+	if (!w->leaf->fact)
+		*out = w->leaf->values[w->i];
+	else if (w->leaf->fact->count == 0)
+		*out = bytes_of(w->leaf->fact->value, w->leaf->fact->len);
+	else
+		*out = cur_take(&w->list, cur_le16(&w->list));
+	w->i++;
+	return true;
+}
+
+/* ---- canonical texts --------------------------------------------------------------------- */
+
+enum { TEXT_BYTES = 8192 }; /* hex of the longest fact, limits.fact_bytes */
+
+static struct bytes hex_text(struct bytes raw, char text[TEXT_BYTES])
+{
+	static const char digits[] = "0123456789abcdef";
+	raw = bytes_first(raw, TEXT_BYTES / 2);
+	for (size_t i = 0; i < raw.n; i++) {
+		text[2 * i] = digits[raw.p[i] >> 4];
+		text[2 * i + 1] = digits[raw.p[i] & 15];
+	}
+	return bytes_of(text, 2 * raw.n);
+}
+
+static struct addr addr_value(struct bytes raw)
+{
+	struct addr a = { 0 };
+	memcpy(&a, raw.p, raw.n < sizeof a ? raw.n : sizeof a);
+	return a;
+}
+
+static struct bytes element_text(enum fact_type type, struct bytes raw, char text[TEXT_BYTES])
+{
+	struct addr ip;
+	switch (type) {
+	case FACT_STR:
+		return raw;
+	case FACT_UINT:
+		snprintf(text, TEXT_BYTES, "%llu", (unsigned long long)value_uint(raw));
+		return bytes_str(text);
+	case FACT_INT:
+		snprintf(text, TEXT_BYTES, "%lld", (long long)value_uint(raw));
+		return bytes_str(text);
+	case FACT_BOOL:
+		return bytes_str(bytes_at(raw, 0) > 0 ? "true" : "false");
+	case FACT_IP:
+		ip = addr_value(raw);
+		return bytes_str(addr_text(&ip, text));
+	case FACT_TIME:
+		time_text(value_uint(raw), text);
+		return bytes_str(text);
+	case FACT_MAC:
+	case FACT_BYTES:
+		return hex_text(raw, text);
+	case FACT_PHI:
+		break; /* has no text */
+	}
+	return (struct bytes){ 0 };
+}
+
+/* ---- numbers ----------------------------------------------------------------------------- */
+
+static bool number_holds(long double have, enum compare compare, long double want)
+{
+	switch (compare) {
+	case COMPARE_EQ:
+		return have == want;
+	case COMPARE_LT:
+		return have < want;
+	case COMPARE_LTE:
+		return have <= want;
+	case COMPARE_GT:
+		return have > want;
+	case COMPARE_GTE:
+		return have >= want;
+	}
+	return false;
+}
+
+/* A text that is entirely a decimal number. */
+static bool text_number(struct bytes t, long double *out)
+{
+	struct yaml_node typed = { 0 };
+	char copy[64];
+	if (t.n == 0 || t.n >= sizeof copy || bytes_starts(t, "0x") || memchr(t.p, 0, t.n))
+		return false;
+	(void)yaml_type_plain(t, &typed);
+	if (typed.type != YAML_INT && typed.type != YAML_FLOAT)
+		return false;
+	if (!ascii_digit(t.p[t.n - 1]) && t.p[t.n - 1] != '.') /* .inf, .nan */
+		return false;
+	memcpy(copy, t.p, t.n);
+	copy[t.n] = 0;
+	*out = strtold(copy, NULL);
+	return true;
+}
+
+static bool element_number(enum fact_type type, struct bytes raw, long double *out)
+{
+	if (type == FACT_UINT)
+		*out = (long double)value_uint(raw);
+	else if (type == FACT_INT)
+		*out = (long double)(int64_t)value_uint(raw);
+	else
+		return type == FACT_STR && text_number(raw, out);
+	return true;
+}
+
+/* ---- parts of a time, UTC ------------------------------------------------------------------ */
+
+static int64_t floor_div(int64_t a, int64_t b)
+{
+	return a / b - (a % b < 0);
+}
+
+/* Gregorian calendar from days since 1970-01-01; years counted from March, so that the leap day is the last.
+ */
+static void civil_from_days(int64_t days, int64_t *year, int64_t *month, int64_t *day)
+{
+	days += 719468; /* 0000-03-01 */
+	int64_t era = floor_div(days, 146097), of_era = days - era * 146097;
+	int64_t y = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	int64_t of_year = of_era - (365 * y + y / 4 - y / 100), m = (5 * of_year + 2) / 153;
+	*day = of_year - (153 * m + 2) / 5 + 1;
+	*month = m < 10 ? m + 3 : m - 9;
+	*year = y + era * 400 + (*month <= 2);
+}
+
+static int64_t days_of_year_start(int64_t year)
+{
+	int64_t y = year - 1;
+	return 365 * y + floor_div(y, 4) - floor_div(y, 100) + floor_div(y, 400) - 719162;
+}
+
+/* ISO 8601: the week of the year's first Thursday is 1; weeks begin on Monday. */
+static int64_t iso_week(int64_t days)
+{
+	int64_t year, month, day, weekday = (days + 3) - floor_div(days + 3, 7) * 7; /* Monday 0 */
+	int64_t thursday = days - weekday + 3;
+	civil_from_days(thursday, &year, &month, &day);
+	return (thursday - days_of_year_start(year)) / 7 + 1;
+}
+
+static int64_t time_part(int64_t ns, enum part part)
+{
+	int64_t seconds = floor_div(ns, 1000000000), days = floor_div(seconds, 86400), year, month, day;
+	int64_t of_day = seconds - days * 86400;
+	civil_from_days(days, &year, &month, &day);
+	switch (part) {
+	case PART_MINUTE:
+		return of_day / 60 % 60;
+	case PART_HOUR:
+		return of_day / 3600;
+	case PART_DAY:
+		return day;
+	case PART_WEEK:
+		return iso_week(days);
+	case PART_MONTH:
+		return month;
+	case PART_YEAR:
+		return year;
+	}
+	return 0;
+}
+
+/* ---- one value, one element ---------------------------------------------------------------- */
+
+static bool pattern_holds(const struct value *val, enum fact_type type, struct bytes raw)
+{
+	char text[TEXT_BYTES];
+	struct addr ip;
+	if (type == FACT_PHI)
+		return false;
+	if (type == FACT_IP && !val->text.wild) {
+		ip = addr_value(raw);
+		return val->is_ip && addr_eq(&ip, &val->ip);
+	}
+	if (type == FACT_MAC)
+		return pattern_match(&val->mac, hex_text(raw, text));
+	return pattern_match(&val->text, element_text(type, raw, text));
+}
+
+static bool cidr_holds(const struct value *val, enum fact_type type, struct bytes raw)
+{
+	struct addr a;
+	if (type == FACT_IP)
+		a = addr_value(raw);
+	else if (type != FACT_STR || !addr_parse(raw, &a))
+		return false;
+	return addr_in(&a, &val->ip, val->bits);
+}
+
+static bool bool_holds(const struct value *val, enum fact_type type, struct bytes raw)
+{
+	if (type == FACT_BOOL)
+		return (bytes_at(raw, 0) > 0) == val->truth;
+	return type == FACT_STR && bytes_isi(raw, val->truth ? "true" : "false");
+}
+
+static bool number_value_holds(
+	const struct item *it, const struct value *val, enum fact_type type, struct bytes raw)
+{
+	long double have;
+	if (it->aspect == ASPECT_PART) {
+		if (type != FACT_TIME)
+			return false;
+		have = (long double)time_part((int64_t)value_uint(raw), it->part);
+	} else if (it->aspect == ASPECT_LEN) {
+		if (type != FACT_STR && type != FACT_BYTES)
+			return false;
+		have = (long double)(type == FACT_STR ? utf8_count(raw) : raw.n);
+	} else if (!element_number(type, raw, &have)) {
+		return false;
+	}
+	return number_holds(have, it->compare, val->number);
+}
+
+/* Is b the whole of a, its start, its end, or in it? */
+static bool text_holds(const struct item *it, struct bytes a, struct bytes b)
+{
+	bool anywhere = it->starts && it->ends;
+	for (;;) {
+		struct bytes x = a, y = b;
+		bool same = true;
+		while (same && x.n && y.n) {
+			uint32_t p = utf8_next(&x), q = utf8_next(&y);
+			same = it->cased ? p == q : utf8_fold(p) == utf8_fold(q);
+		}
+		if (same && y.n == 0 && (x.n == 0 || it->starts))
+			return true;
+		if (a.n == 0 || !(it->ends || anywhere))
+			return false;
+		(void)utf8_next(&a);
+	}
+}
+
+static bool field_holds(const struct item *it, const struct value *val, const struct view *v,
+	enum fact_type type, struct bytes raw)
+{
+	char one[TEXT_BYTES], two[TEXT_BYTES];
+	struct leaf other = v->get(v, val->field);
+	struct walk w = walk_of(&other);
+	struct bytes with;
+	while (walk_next(&w, &with)) {
+		if (type == FACT_PHI || other.type == FACT_PHI) {
+			const size_t at = offsetof(struct phi_fact, whole);
+			if (type == other.type && bytes_eq(bytes_sub(raw, at, PSEUDONYM_BYTES),
+							  bytes_sub(with, at, PSEUDONYM_BYTES)))
+				return true;
+			continue;
+		}
+		if (text_holds(it, element_text(type, raw, one), element_text(other.type, with, two)))
+			return true;
+	}
+	return false;
+}
+
+static bool element_holds(const struct item *it, const struct value *val, const struct view *v,
+	enum fact_type type, struct bytes raw)
+{
+	switch (val->kind) {
+	case VALUE_PATTERN:
+		return pattern_holds(val, type, raw);
+	case VALUE_NUMBER:
+		return number_value_holds(it, val, type, raw);
+	case VALUE_BOOL:
+		return bool_holds(val, type, raw);
+	case VALUE_CIDR:
+		return cidr_holds(val, type, raw);
+	case VALUE_FIELD:
+		return field_holds(it, val, v, type, raw);
+	case VALUE_PHI:
+		return type == FACT_PHI && raw.n > 0 && (val->phi & PHI_BIT(raw.p[0])) != 0;
+	case VALUE_NULL:
+		break;
+	}
+	return false;
+}
+
+static bool keyword_holds(const struct detect *d, const struct value *val, const struct view *v)
+{
+	const struct schema *s = d->schema;
+	for (uint16_t f = 0; f < s->n_searched; f++) {
+		if (s->type(s, f) != FACT_STR || s->privacy(s, f) > SUSPECT)
+			continue;
+		struct leaf leaf = v->get(v, f);
+		struct walk w = walk_of(&leaf);
+		struct bytes raw;
+		while (leaf.type == FACT_STR && walk_next(&w, &raw))
+			if (pattern_match(&val->text, raw))
+				return true;
+	}
+	return false;
+}
+
+static bool value_holds(const struct detect *d, const struct item *it, const struct value *val,
+	const struct view *v, const struct leaf *leaf)
+{
+	if (it->keyword)
+		return keyword_holds(d, val, v);
+	if (it->aspect == ASPECT_EXISTS)
+		return (leaf->n > 0) == val->truth;
+	if (it->aspect == ASPECT_COUNT)
+		return number_holds(leaf->n, it->compare, val->number);
+	if (it->field == FIELD_EVENT)
+		return (v->phi & val->phi) != 0;
+	if (val->kind == VALUE_NULL)
+		return leaf->n == 0;
+	struct walk w = walk_of(leaf);
+	struct bytes raw;
+	while (walk_next(&w, &raw))
+		if (element_holds(it, val, v, leaf->type, raw))
+			return true;
+	return false;
+}
+
+bool item_holds(const struct detect *d, const struct item *it, const struct view *v, unsigned *which)
+{
+	struct leaf leaf = { 0 };
+	bool held = it->all;
+	if (!it->keyword && it->field != FIELD_EVENT)
+		leaf = v->get(v, it->field);
+	*which = 0;
+	for (unsigned i = 0; i < it->n; i++) {
+		if (value_holds(d, it, &it->values[i], v, &leaf) == it->all)
+			continue;
+		held = !it->all;
+		*which = i;
+		break;
+	}
+	return held != it->neq;
+}

@@ -1,0 +1,826 @@
+/* detect: values, modifiers, conditions and types against tables, and against the reference parser's vectors.
+ */
+#include "decide/detect_impl.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+/* ---- a small world to look at ---------------------------------------------------------------- */
+
+enum {
+	F_TEXT,
+	F_OTHER,
+	F_EMPTY,
+	F_ABSENT,
+	F_INT,
+	F_UINT,
+	F_BOOL,
+	F_IP,
+	F_IP6,
+	F_MAC,
+	F_TIME,
+	F_RAW,
+	F_LIST,
+	F_DIGITS,
+	F_PHI,
+	F_SAME_PHI,
+	F_OTHER_PHI,
+	F_LATIN,
+	F_N
+};
+
+static const struct {
+	const char *name;
+	enum fact_type type;
+	enum privacy privacy;
+} fields[F_N] = {
+	[F_TEXT] = { "text", FACT_STR, OPEN },
+	[F_OTHER] = { "other", FACT_STR, OPEN },
+	[F_EMPTY] = { "empty", FACT_STR, OPEN },
+	[F_ABSENT] = { "absent", FACT_STR, OPEN },
+	[F_INT] = { "int", FACT_INT, OPEN },
+	[F_UINT] = { "uint", FACT_UINT, OPEN },
+	[F_BOOL] = { "bool", FACT_BOOL, OPEN },
+	[F_IP] = { "ip", FACT_IP, OPEN },
+	[F_IP6] = { "ip6", FACT_IP, OPEN },
+	[F_MAC] = { "mac", FACT_MAC, OPEN },
+	[F_TIME] = { "time", FACT_TIME, OPEN },
+	[F_RAW] = { "raw", FACT_BYTES, OPEN },
+	[F_LIST] = { "list", FACT_STR, OPEN },
+	[F_DIGITS] = { "digits", FACT_STR, OPEN },
+	[F_PHI] = { "patient", FACT_STR, PHI_MRN },
+	[F_SAME_PHI] = { "patient2", FACT_STR, PHI_MRN },
+	[F_OTHER_PHI] = { "patient3", FACT_STR, PHI_PATIENT_NAME },
+	[F_LATIN] = { "latin", FACT_STR, OPEN },
+};
+
+static int world_field(const struct schema *s, struct bytes category, struct bytes name)
+{
+	(void)s;
+	(void)category;
+	if (bytes_is(name, "unseen"))
+		return FIELD_UNSEEN;
+	for (int i = 0; i < F_N; i++)
+		if (bytes_is(name, fields[i].name))
+			return i;
+	return FIELD_UNKNOWN;
+}
+
+static enum fact_type world_type(const struct schema *s, uint16_t f)
+{
+	(void)s;
+	return fields[f].type;
+}
+
+static enum privacy world_privacy(const struct schema *s, uint16_t f)
+{
+	(void)s;
+	return fields[f].privacy;
+}
+
+static const char *world_name(const struct schema *s, uint16_t f)
+{
+	(void)s;
+	return fields[f].name;
+}
+
+static const struct schema world = { world_field, world_type, world_privacy, world_name, F_N, F_N };
+
+static struct leaf world_get(const struct view *v, uint16_t field)
+{
+	static struct bytes values[F_N][3];
+	static const int64_t minus = -7;
+	static const uint64_t large = UINT64_MAX,
+			      noon = 1772368245000000000; /* 2026-03-01 12:30:45, a Sunday */
+	static struct addr four, six;
+	static const struct mac mac = { { 0, 0x1b, 0x21, 0xaa, 0xbb, 0xcc } };
+	static const bool yes = true;
+	static struct phi_fact one = { .class = PHI_MRN, .whole = { { 1 } } };
+	static struct phi_fact same = { .class = PHI_MRN, .whole = { { 1 } } };
+	static struct phi_fact another = { .class = PHI_PATIENT_NAME, .whole = { { 2 } } };
+	(void)v;
+	addr_parse(bytes_str("10.40.3.17"), &four);
+	addr_parse(bytes_str("fd00:20::1"), &six);
+	struct bytes *b = values[field];
+	struct leaf l = { fields[field].type, NULL, b, 1 };
+	switch (field) {
+	case F_TEXT:
+		b[0] = bytes_str("CT_Scanner");
+		break;
+	case F_OTHER:
+		b[0] = bytes_str("scan");
+		break;
+	case F_EMPTY:
+		b[0] = bytes_str("");
+		break;
+	case F_ABSENT:
+		l.n = 0;
+		break;
+	case F_INT:
+		b[0] = bytes_of(&minus, 8);
+		break;
+	case F_UINT:
+		b[0] = bytes_of(&large, 8);
+		break;
+	case F_BOOL:
+		b[0] = bytes_of(&yes, 1);
+		break;
+	case F_IP:
+		b[0] = bytes_of(&four, sizeof four);
+		break;
+	case F_IP6:
+		b[0] = bytes_of(&six, sizeof six);
+		break;
+	case F_MAC:
+		b[0] = bytes_of(&mac, sizeof mac);
+		break;
+	case F_TIME:
+		b[0] = bytes_of(&noon, 8);
+		break;
+	case F_RAW:
+		b[0] = bytes_of("\xde\xad\x00", 3);
+		break;
+	case F_LIST:
+		b[0] = bytes_str("Alpha");
+		b[1] = bytes_str("beta");
+		b[2] = bytes_str("104");
+		l.n = 3;
+		break;
+	case F_DIGITS:
+		b[0] = bytes_str("0104");
+		break;
+	case F_PHI:
+		b[0] = bytes_of(&one, sizeof one);
+		l.type = FACT_PHI;
+		break;
+	case F_SAME_PHI:
+		b[0] = bytes_of(&same, sizeof same);
+		l.type = FACT_PHI;
+		break;
+	case F_OTHER_PHI:
+		b[0] = bytes_of(&another, sizeof another);
+		l.type = FACT_PHI;
+		break;
+	case F_LATIN:
+		b[0] = bytes_str("STRA\xc3\x9f"
+				 "E \xc3\x84rztin \xff"
+				 "x");
+		break;
+	}
+	return l;
+}
+
+static const struct view world_view = { PHI_BIT(PHI_MRN) | PHI_BIT(PHI_IMAGE), world_get };
+
+static struct detect *compile(const char *text, struct diag *diag)
+{
+	struct yaml_file f;
+	struct detect *d = NULL;
+	*diag = (struct diag){ 0 };
+	if (yaml_parse("t.yml", bytes_str(text), &f, diag))
+		d = detect_compile(f.docs[0], &world, bytes_str("test"), true, "t.yml", diag);
+	yaml_fini(&f);
+	return d;
+}
+
+static bool holds(const char *text)
+{
+	struct diag diag;
+	struct detect *d = compile(text, &diag);
+	if (!d)
+		fail_msg("%s: %s %s", text, diag.messages[0].code, diag.messages[0].text);
+	bool held = detect_eval(d, &world_view, NULL);
+	struct detect_reason reason;
+	assert_int_equal(detect_eval(d, &world_view, &reason), held);
+	detect_free(d);
+	diag_free(&diag);
+	return held;
+}
+
+static void check(const char *text, bool want)
+{
+	if (holds(text) != want)
+		fail_msg("%s is %s", text, want ? "false" : "true");
+}
+
+static void check_code(const char *text, const char *code)
+{
+	struct diag diag;
+	struct detect *d = compile(text, &diag);
+	if (d)
+		fail_msg("accepted: %s", text);
+	if (diag.n == 0 || strcmp(diag.messages[0].code, code) != 0)
+		fail_msg("%s: %s instead of %s", text, diag.n ? diag.messages[0].code : "nothing", code);
+	assert_true(diag.messages[0].line > 0);
+	diag_free(&diag);
+}
+
+/* ---- items ------------------------------------------------------------------------------------ */
+
+static void items(void **state)
+{
+	static const struct {
+		const char *text;
+		bool want;
+	} rows[] = {
+		{ "{text: ct_scanner}", true },
+		{ "{text: ct_scan}", false },
+		{ "{text|cased: ct_scanner}", false },
+		{ "{text|cased: CT_Scanner}", true },
+		{ "{text: ct*ner}", true },
+		{ "{text: 'ct?scanner'}", true },
+		{ "{text: 'ct??scanner'}", false },
+		{ "{text|contains: SCAN}", true },
+		{ "{text|startswith: ct}", true },
+		{ "{text|startswith: scan}", false },
+		{ "{text|endswith: ner}", true },
+		{ "{text|contains|cased: SCAN}", false },
+		{ "{text|cased|endswith: ner}", true },
+		{ "{text|contains|all: [ct, ner]}", true },
+		{ "{text|contains|all: [ct, mr]}", false },
+		{ "{text|contains: [mr, ner]}", true },
+		{ "{text|neq: mr}", true },
+		{ "{text|neq: CT_SCANNER}", false },
+		{ "{text|contains|all|neq: [ct, mr]}", true },
+		/* Section 10. */
+		{ "{absent: null}", true },
+		{ "{empty: null}", false },
+		{ "{text: null}", false },
+		{ "{absent: ''}", false },
+		{ "{empty: ''}", true },
+		{ "{text: ''}", false },
+		{ "{absent: '*'}", false },
+		{ "{empty: '*'}", true },
+		{ "{text: '*'}", true },
+		{ "{absent|exists: true}", false },
+		{ "{empty|exists: true}", true },
+		{ "{absent|exists: false}", true },
+		{ "{text|exists: false}", false },
+		{ "{absent|neq: x}", true },
+		{ "{empty|neq: x}", true },
+		{ "{absent|neq: null}", false },
+		{ "{absent|contains: x}", false },
+		/* Section 7.3. */
+		{ "{int: -7}", true },
+		{ "{int: '-7'}", true },
+		{ "{int: -7.0}", true },
+		{ "{int: -7.5}", false },
+		{ "{int|startswith: '-'}", true },
+		{ "{uint: 18446744073709551615.0}", false },
+		{ "{uint: '18446744073709551615'}", true },
+		{ "{uint|gt: 9223372036854775807}", true },
+		{ "{int|lt: -6.5}", true },
+		{ "{int|lte: -7}", true },
+		{ "{int|gte: -6}", false },
+		{ "{int|gt: [5, -8]}", true },
+		{ "{digits: 104}", true },
+		{ "{digits: '104'}", false },
+		{ "{digits|gt: 103}", true },
+		{ "{text|gt: 0}", false },
+		{ "{text: 0}", false },
+		{ "{bool: true}", true },
+		{ "{bool: false}", false },
+		{ "{bool: 'TRUE'}", true },
+		{ "{bool: 1}", false },
+		{ "{text: true}", false },
+		{ "{ip: 10.40.3.17}", true },
+		{ "{ip: '::ffff:10.40.3.17'}", true },
+		{ "{ip: 10.40.3.*}", true },
+		{ "{ip|startswith: '10.40.'}", true },
+		{ "{ip: 10.40.3.1}", false },
+		{ "{ip: nonsense}", false },
+		{ "{ip6: 'FD00:20:0:0:0:0:0:1'}", true },
+		{ "{ip6: 'fd00:20::*'}", true },
+		{ "{ip|cidr: 10.40.0.0/16}", true },
+		{ "{ip|cidr: [10.41.0.0/16, 10.40.3.17]}", true },
+		{ "{ip|cidr: 0.0.0.0/0}", true },
+		{ "{ip6|cidr: 0.0.0.0/0}", false },
+		{ "{ip6|cidr: fd00:20::/32}", true },
+		{ "{ip|cidr: fd00:20::/32}", false },
+		{ "{text|cidr: 10.0.0.0/8}", false },
+		{ "{mac: '00:1B:21:aa:bb:cc'}", true },
+		{ "{mac: 001b.21aa.bbcc}", true },
+		{ "{mac|startswith: '00-1B-21'}", true },
+		{ "{mac|startswith: '00-1B-22'}", false },
+		{ "{raw: dead00}", true },
+		{ "{raw: DEAD*}", true },
+		{ "{time: '2026-03-01T12:30:45*'}", true },
+		{ "{time|hour: 12}", true },
+		{ "{time|minute: 30}", true },
+		{ "{time|day: 1}", true },
+		{ "{time|week: 9}", true },
+		{ "{time|month: 3}", true },
+		{ "{time|year: 2026}", true },
+		{ "{time|hour|gte: 13}", false },
+		{ "{time|hour|lt: 13}", true },
+		{ "{text|hour: 12}", false },
+		/* Lists: any element; all: each value by some element. */
+		{ "{list: alpha}", true },
+		{ "{list: 104}", true },
+		{ "{list|all: [alpha, beta]}", true },
+		{ "{list|all: [alpha, gamma]}", false },
+		{ "{list|neq: beta}", false },
+		{ "{list|count: 3}", true },
+		{ "{list|count|gt: 3}", false },
+		{ "{absent|count: 0}", true },
+		{ "{text|len: 10}", true },
+		{ "{text|len|lt: 10}", false },
+		{ "{latin|len: 16}", true },
+		{ "{raw|len: 3}", true },
+		/* Other fields. */
+		{ "{text|fieldref: text}", true },
+		{ "{text|fieldref: other}", false },
+		{ "{text|fieldref|contains: other}", true },
+		{ "{text|fieldref|startswith: other}", false },
+		{ "{text|fieldref|endswith: other}", false },
+		{ "{other|fieldref: list}", false },
+		{ "{absent|fieldref: text}", false },
+		{ "{text|fieldref: absent}", false },
+		{ "{text|fieldref|neq: other}", true },
+		{ "{text|cased|fieldref|contains: other}", false },
+		/* Patient data. */
+		{ "{event|phi: mrn}", true },
+		{ "{event|phi: any}", true },
+		{ "{event|phi: [patient_name, image]}", true },
+		{ "{event|phi|all: [mrn, image]}", true },
+		{ "{event|phi|all: [mrn, patient_name]}", false },
+		{ "{event|phi: birth_date}", false },
+		{ "{event|phi|neq: birth_date}", true },
+		{ "{patient|phi: mrn}", true },
+		{ "{patient|phi: patient_name}", false },
+		{ "{patient|exists: true}", true },
+		{ "{patient|count: 1}", true },
+		{ "{patient|fieldref: patient2}", true },
+		{ "{patient|fieldref: patient3}", false },
+		/* Simple case folding: one letter to one letter, and broken UTF-8 as bytes. */
+		{ "{latin|contains: stra\xc3\x9f"
+		  "e}",
+			true },
+		{ "{latin|contains: strasse}", false },
+		{ "{latin|contains: \xc3\xa4rztin}", true },
+		{ "{latin|contains|cased: \xc3\xa4rztin}", false },
+		{ "{latin|endswith: '?x'}", true },
+		/* Several items and keywords. */
+		{ "{text: ct*, other: scan}", true },
+		{ "{text: ct*, other: x}", false },
+		{ "[{text: mr*}, {other: scan}]", true },
+		{ "[scann, zzz]", true },
+		{ "[zzz, {other: scan}]", true },
+		{ "[zzz, {other: x}]", false },
+		{ "{'|all': [scann, alpha]}", true },
+		{ "{'|all': [scann, gamma]}", false },
+		{ "{'|startswith': alph}", true },
+		{ "{'|startswith': lph}", false },
+		{ "[104]", true },
+		{ "[105]", false },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		check(rows[i].text, rows[i].want);
+}
+
+static void refused(void **state)
+{
+	static const struct {
+		const char *text, *code;
+	} rows[] = {
+		{ "{txet: x}", "E144" },
+		{ "{unseen: x}", "E144" },
+		{ "{text|contans: x}", "E150" },
+		{ "{text|Contains: x}", "E150" },
+		{ "{text|: x}", "E150" },
+		{ "{text|re: x}", "E162" },
+		{ "{text|base64: x}", "E162" },
+		{ "{text|expand: '%x%'}", "E162" },
+		{ "{text|contains: 5}", "E151" },
+		{ "{text|contains: true}", "E151" },
+		{ "{text|contains: null}", "E151" },
+		{ "{text|cased: 5}", "E151" },
+		{ "{text|exists: yes}", "E153" },
+		{ "{text|exists: [true]}", "E153" },
+		{ "{text|exists|neq: true}", "E153" },
+		{ "{'|exists': true}", "E153" },
+		{ "{ip|contains|cidr: 10.0.0.0/8}", "E154" },
+		{ "{int|contains|gt: 5}", "E154" },
+		{ "{text|startswith|fieldref: other}", "E154" },
+		{ "{'|fieldref': other}", "E154" },
+		{ "{ip|cidr: 10.0.0.1/8}", "E156" },
+		{ "{ip|cidr: 10.0.0.0/33}", "E156" },
+		{ "{ip|cidr: fd00::1/64}", "E156" },
+		{ "{ip|cidr: ten}", "E156" },
+		{ "{int|gt: '5'}", "E157" },
+		{ "{int|gt: true}", "E157" },
+		{ "{time|hour: noon}", "E157" },
+		{ "{int: .inf}", "E145" },
+		{ "{text: []}", "E142" },
+		{ "{text: [[a]]}", "E141" },
+		{ "{text: {a: b}}", "E141" },
+		{ "{text: [a, null]}", "E181" },
+		{ "{}", "E141" },
+		{ "[]", "E141" },
+		{ "{patient: 'MRN-1'}", "E182" },
+		{ "{patient|contains: '1'}", "E182" },
+		{ "{patient: null}", "E182" },
+		{ "{patient|len: 3}", "E182" },
+		{ "{patient|fieldref: text}", "E182" },
+		{ "{text|fieldref: patient}", "E182" },
+		{ "{patient|fieldref|contains: patient2}", "E182" },
+		{ "{event|phi: name}", "E163" },
+		{ "{event: x}", "E144" },
+		{ "{text|fieldref: oter}", "E144" },
+		{ "{text|fieldref: '*'}", "E151" },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		check_code(rows[i].text, rows[i].code);
+}
+
+/* The plain dialect knows no extension, and skips what this sensor cannot know. */
+static void plain_dialect(void **state)
+{
+	static const char *const texts[] = { "{event|phi: any}", "{unseen: x}" };
+	static const char *const codes[] = { "E150", "S2" };
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct yaml_file f;
+		struct diag diag = { 0 };
+		assert_true(yaml_parse("t", bytes_str(texts[i]), &f, &diag));
+		assert_null(detect_compile(f.docs[0], &world, bytes_str("test"), false, "t", &diag));
+		assert_string_equal(diag.messages[0].code, codes[i]);
+		assert_int_equal(diag.errors, i == 0);
+		yaml_fini(&f);
+		diag_free(&diag);
+	}
+}
+
+static void nearest_name_and_place(void **state)
+{
+	struct diag diag;
+	(void)state;
+	assert_null(compile("sel:\n    int: 1\n    othre|contains:\n        - x\ncondition: sel\n", &diag));
+	assert_int_equal(diag.messages[0].line, 3);
+	assert_int_equal(diag.messages[0].column, 5);
+	assert_non_null(strstr(diag.messages[0].text, "is it \"other\"?"));
+	diag_free(&diag);
+	/* Two mistakes, two messages. */
+	assert_null(compile("a: {txet: 1}\nb: {ohter: 1}\ncondition: a and c\n", &diag));
+	assert_int_equal(diag.errors, 3);
+	diag_free(&diag);
+}
+
+/* ---- conditions -------------------------------------------------------------------------------- */
+
+#define T   "t: {text: ct*}\n"
+#define TWO "t1: {text: ct*}\nt2: {text: '*'}\nf1: {text: x}\nf-2: {text: y}\n_h: {text: z}\n"
+
+static void conditions(void **state)
+{
+	static const struct {
+		const char *text;
+		bool want;
+	} rows[] = {
+		{ TWO "condition: t1", true },
+		{ TWO "condition: not t1", false },
+		{ TWO "condition: not not t1", true },
+		{ TWO "condition: f1 or t1 and not f-2", true },
+		{ TWO "condition: (f1 or t1) and f-2", false },
+		{ TWO "condition: all of t*", true },
+		{ TWO "condition: all of them", false },
+		{ TWO "condition: 1 of them", true },
+		{ TWO "condition: any of f*", false },
+		{ TWO "condition: 1 of f-*", false },
+		{ TWO "condition: all of t* and not 1 of f*", true },
+		{ TWO "condition: not 1 of _*", true },
+		{ TWO "condition: >\n  all of t*\n  and\n  not f1", true },
+		{ TWO "condition: [f1, t2]", true },
+		{ TWO "condition: [f1, f-2]", false },
+		{ "1: {text: ct*}\ncondition: 1", true },
+		{ "of: {text: ct*}\ncondition: of", true },
+	};
+	static const struct {
+		const char *text, *code;
+	} bad[] = {
+		{ T "condition: t AND t", "E171" },
+		{ T "condition: ALL of them", "E171" },
+		{ T "condition: NOT t", "E171" },
+		{ T "condition: 2 of t*", "E172" },
+		{ T "condition: t | count() > 5", "E173" },
+		{ T "condition: | count() > 5", "E100" },
+		{ T "condition: s", "E174" },
+		{ T "condition: them", "E174" },
+		{ T "condition: t and 1 of zz*", "E175" },
+		{ T "condition: ''", "E170" },
+		{ T "condition: not", "E170" },
+		{ T "condition: t t", "E170" },
+		{ T "condition: t)", "E170" },
+		{ T "condition: (t", "E170" },
+		{ T "condition: t and", "E170" },
+		{ T "condition: 1 of", "E170" },
+		{ T "condition: 1 of (t)", "E170" },
+		{ T "condition: t & t", "E170" },
+		{ T "condition: []", "E170" },
+		{ T "condition: {a: b}", "E170" },
+		{ T "timeframe: 5m\ncondition: t", "E140" },
+		{ "'a b': {text: x}\ncondition: t", "E141" },
+		{ "t: {}\ncondition: t", "E141" },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		check(rows[i].text, rows[i].want);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		check_code(bad[i].text, bad[i].code);
+}
+
+static void condition_limits(void **state)
+{
+	enum { N = 30000 };
+	char *text = calloc(1, N + 64);
+	(void)state;
+	size_t n = (size_t)sprintf(text, "%s", T "condition: ");
+	for (int i = 0; i < 63; i++)
+		n += (size_t)sprintf(text + n, "(");
+	n += (size_t)sprintf(text + n, "t");
+	for (int i = 0; i < 63; i++)
+		n += (size_t)sprintf(text + n, ")");
+	check(text, true);
+	n = (size_t)sprintf(text, "%s", T "condition: ");
+	for (int i = 0; i < 70; i++)
+		n += (size_t)sprintf(text + n, "not ");
+	sprintf(text + n, "t");
+	check_code(text, "E176");
+	n = (size_t)sprintf(text, "%s", T "condition: t");
+	while (n < N)
+		n += (size_t)sprintf(text + n, " or t");
+	check_code(text, "E176");
+	free(text);
+}
+
+static void reason(void **state)
+{
+	struct diag diag;
+	struct detect_reason r;
+	struct detect *d =
+		compile("a: {text: [mr*, ct*], int: -7}\nb: {other: x}\nc: {other: scan, bool: false}\n"
+			"d: {bool: true}\ncondition: [b, (a and c or a and not b) and 1 of d*]\n",
+			&diag);
+	(void)state;
+	assert_non_null(d);
+	assert_true(detect_eval(d, &world_view, &r));
+	assert_int_equal(r.condition, 1);
+	assert_int_equal(r.n, 3);
+	assert_string_equal(r.item[0].identifier, "a");
+	assert_string_equal(r.item[0].item, "text");
+	assert_int_equal(r.item[0].value_index, 1);
+	assert_int_equal(r.item[0].field, F_TEXT);
+	assert_string_equal(r.item[1].item, "int");
+	assert_string_equal(r.item[2].identifier, "d");
+	detect_free(d);
+	diag_free(&diag);
+}
+
+/* ---- the reference parser's vectors ---------------------------------------------------------- */
+
+static struct yaml_file vectors;
+
+static int load_vectors(void **state)
+{
+	struct diag diag = { 0 };
+	(void)state;
+	if (!yaml_load("/work/shared/sigma/vectors.json", &vectors, &diag) &&
+		!yaml_load(WW_SOURCE_DIR "/../shared/sigma/vectors.json", &vectors, &diag))
+		print_message("vectors.json is not here: the tests against it are skipped\n");
+	diag_free(&diag);
+	return 0;
+}
+
+static int free_vectors(void **state)
+{
+	(void)state;
+	yaml_fini(&vectors);
+	return 0;
+}
+
+/* [ "text", {"w": "MULTI"}, ... ] against a pattern. */
+static bool same_parts(const struct yaml_node *parts, const struct pattern *p)
+{
+	size_t at = 0;
+	for (size_t i = 0; i < parts->n; i++) {
+		const struct yaml_node *wild = yaml_get(parts->items[i], "w");
+		struct bytes t = yaml_text(parts->items[i]);
+		if (wild && (at == p->n || p->unit[at++] != (bytes_is(yaml_text(wild), "MULTI") ? UNIT_MANY
+												: UNIT_ONE)))
+			return false;
+		while (!wild && t.n) {
+			uint32_t c = utf8_next(&t);
+			if (at == p->n || p->unit[at++] != (p->cased ? c : utf8_fold(c)))
+				return false;
+		}
+	}
+	return at == p->n;
+}
+
+static void vector_strings(void **state)
+{
+	const struct yaml_node *rows = vectors.n ? yaml_get(vectors.docs[0], "strings") : NULL;
+	(void)state;
+	if (!rows)
+		skip();
+	for (size_t i = 0; i < rows->n; i++) {
+		struct arena a = { 0 };
+		struct pattern p;
+		pattern_parse(&a, yaml_text(yaml_get(rows->items[i], "in")), true, &p);
+		if (!same_parts(yaml_get(rows->items[i], "out"), &p))
+			fail_msg("%s", yaml_get(rows->items[i], "in")->text);
+		arena_fini(&a);
+	}
+}
+
+static bool same_tree(const struct yaml_node *want, const struct node *have)
+{
+	static const char *const words[] = { "and", "or", "not" };
+	if (want->type != YAML_LIST)
+		return have->kind == NODE_IDENT && bytes_is(yaml_text(want), have->ident->name);
+	if (have->kind > NODE_NOT || !bytes_is(yaml_text(want->items[0]), words[have->kind]) ||
+		want->n != have->n + 1)
+		return false;
+	for (unsigned i = 0; i < have->n; i++)
+		if (!same_tree(want->items[i + 1], have->kids[i]))
+			return false;
+	return true;
+}
+
+static void vector_conditions(void **state)
+{
+	static const char *const names[] = { "a", "b", "sel_1", "sel_2", "sel_10", "filter_main_1",
+		"filter_opt_1", "sel-1", "_x", "_y", "kw" };
+	const struct yaml_node *rows = vectors.n ? yaml_get(vectors.docs[0], "conditions") : NULL;
+	(void)state;
+	if (!rows)
+		skip();
+	for (size_t i = 0; i < rows->n; i++) {
+		const struct yaml_node *ast = yaml_get(rows->items[i], "ast"),
+				       *in = yaml_get(rows->items[i], "in");
+		char text[2048];
+		int n = 0;
+		for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+			n += snprintf(text + n, sizeof text - (size_t)n, "%s: {text: x}\n", names[k]);
+		snprintf(text + n, sizeof text - (size_t)n, "condition: '%s'\n", in->text);
+		struct diag diag;
+		struct detect *d = compile(text, &diag);
+		/* D2: a quantifier that selects nothing is refused here. */
+		bool nothing =
+			ast && (ast->type == YAML_NULL || (ast->n == 2 && ast->items[1]->type == YAML_NULL));
+		if ((d != NULL) != (ast && !nothing))
+			fail_msg("'%s' is %s", in->text, d ? "accepted" : diag.messages[0].text);
+		if (d && !same_tree(ast, d->conditions[0]))
+			fail_msg("'%s' has another tree", in->text);
+		detect_free(d);
+		diag_free(&diag);
+	}
+}
+
+/* Modifier chains of this version; the values the same as the reference's, the refusals too. */
+static bool is_later(struct bytes key)
+{
+	static const char *const later[] = { "re", "i", "m", "s", "ignorecase", "multiline", "dotall",
+		"base64", "base64offset", "wide", "utf16le", "utf16be", "utf16", "windash", "expand" };
+	struct cur c = cur_of(key);
+	while (cur_more(&c)) {
+		struct bytes name = cur_until(&c, '|');
+		for (size_t i = 0; i < sizeof later / sizeof *later; i++)
+			if (bytes_is(name, later[i]))
+				return true;
+	}
+	return false;
+}
+
+static int any_field(const struct schema *s, struct bytes category, struct bytes name)
+{
+	(void)s;
+	(void)category;
+	(void)name;
+	return F_TEXT;
+}
+
+static void one_item_vector(const struct yaml_node *row)
+{
+	const struct yaml_node *value = yaml_get(row, "value"), *out = yaml_get(row, "out"),
+			       *key = yaml_get(row, "key");
+	struct schema any = world;
+	struct diag diag = { 0 };
+	any.field = any_field;
+	struct yaml_node name = *key, *names[] = { &name },
+			 *values[] = { (struct yaml_node *)(uintptr_t)value };
+	struct yaml_node map = {
+		.type = YAML_MAP, .text = (char[]){ "" }, .line = 1, .keys = names, .items = values, .n = 1
+	};
+	struct detect *d = detect_compile(&map, &any, bytes_str(""), false, "t", &diag);
+	bool null_in_list =
+		value->type == YAML_LIST && value->n == 2 && value->items[1]->type == YAML_NULL; /* D9 */
+	bool empty = value->type == YAML_LIST && value->n == 0;                                  /* D10 */
+	if ((d != NULL) != (out && !null_in_list && !empty))
+		fail_msg("%s with %s: %s", key->text, value->text, d ? "accepted" : diag.messages[0].text);
+	for (size_t i = 0; d && i < out->n; i++) {
+		const struct item *it = d->idents[0].body->kids[0]->item;
+		const struct yaml_node *text = yaml_get(out->items[i], "str"),
+				       *cased = yaml_get(out->items[i], "cased");
+		const struct yaml_node *number = yaml_get(out->items[i], "n");
+		assert_int_equal(it->n, out->n);
+		assert_int_equal(it->all, bytes_is(yaml_text(yaml_get(row, "link")), "and"));
+		assert_int_equal(it->neq, yaml_get(row, "negated")->integer);
+		if ((text || cased) && !same_parts(text ? text : cased, &it->values[i].text))
+			fail_msg("%s with %s: another pattern", key->text, value->text);
+		if (number)
+			assert_true(it->values[i].number == (long double)number->number);
+	}
+	detect_free(d);
+	diag_free(&diag);
+}
+
+static void vector_items(void **state)
+{
+	const struct yaml_node *rows = vectors.n ? yaml_get(vectors.docs[0], "items") : NULL;
+	size_t ran = 0;
+	(void)state;
+	if (!rows)
+		skip();
+	for (size_t i = 0; i < rows->n; i++) {
+		if (is_later(yaml_text(yaml_get(rows->items[i], "key"))))
+			continue;
+		one_item_vector(rows->items[i]);
+		ran++;
+	}
+	assert_true(ran > 300);
+}
+
+/* ---- patterns --------------------------------------------------------------------------------- */
+
+/* The plain recursive definition, exponential and surely right. */
+static bool slow_match(const char *p, const char *t)
+{
+	if (*p == '*')
+		return slow_match(p + 1, t) || (*t && slow_match(p, t + 1));
+	if (!*p || !*t)
+		return !*p && !*t;
+	return (*p == '?' || *p == *t) && slow_match(p + 1, t + 1);
+}
+
+static void every_pattern(void **state)
+{
+	static const char letters[] = "ab*?";
+	(void)state;
+	for (unsigned n = 0; n < 4096; n++) {
+		char p[7] = { 0 };
+		for (unsigned i = 0; i < 6; i++)
+			p[i] = letters[n >> 2 * i & 3];
+		struct arena a = { 0 };
+		struct pattern pattern;
+		pattern_parse(&a, bytes_str(p), false, &pattern);
+		for (unsigned m = 0; m < 128; m++) {
+			char t[8] = { 0 };
+			for (unsigned i = 0, k = m | 128; k > 1 && i < 7; k >>= 1, i++)
+				t[i] = letters[k & 1];
+			t[m % 8] = 0;
+			if (pattern_match(&pattern, bytes_str(t)) != slow_match(p, t))
+				fail_msg("%s against %s", p, t);
+		}
+		arena_fini(&a);
+	}
+}
+
+static void folding(void **state)
+{
+	static const uint32_t rows[][2] = { { 'A', 'a' }, { 0xc4, 0xe4 }, { 0xdf, 0xdf }, { 0x1e9e, 0xdf },
+		{ 0x130, 0x130 }, { 0x131, 0x131 }, { 0x178, 0xff }, { 0x391, 0x3b1 }, { 0x3c2, 0x3c3 },
+		{ 0x410, 0x430 }, { 0x10a0, 0x2d00 }, { 0x1f88, 0x1f80 }, { 0x212a, 'k' },
+		{ 0x10400, 0x10428 }, { 0x13f8, 0x13f0 }, { 0x100, 0x101 }, { 0x101, 0x101 },
+		{ 0x110000 + 0xc4, 0x110000 + 0xc4 } };
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		assert_int_equal(utf8_fold(rows[i][0]), rows[i][1]);
+	for (uint32_t c = 0; c < 0x110000; c++)
+		assert_int_equal(utf8_fold(utf8_fold(c)), utf8_fold(c));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(items),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(plain_dialect),
+		cmocka_unit_test(nearest_name_and_place),
+		cmocka_unit_test(conditions),
+		cmocka_unit_test(condition_limits),
+		cmocka_unit_test(reason),
+		cmocka_unit_test(vector_strings),
+		cmocka_unit_test(vector_conditions),
+		cmocka_unit_test(vector_items),
+		cmocka_unit_test(every_pattern),
+		cmocka_unit_test(folding),
+	};
+	int failed = cmocka_run_group_tests(tests, load_vectors, free_vectors);
+	return failed != 0;
+}
