@@ -1,10 +1,16 @@
 /*
- * sink: where alerts, devices, events and the summary go. Hub thread offline; the shipper's later.
+ * sink: where alerts, devices, events and the summary go, and the list of them. Hub thread offline; the
+ * shipper's later.
+ *
+ * Nothing half-written: a sink's finish writes under a temporary name, and only when every sink has finished
+ * are all of them committed. Text from the wire is sealed until finish (decide/mask.h).
  */
 #ifndef WW_RUN_SINK_H
 #define WW_RUN_SINK_H
 
 #include "decide/alert.h"
+#include "decide/mask.h"
+#include "run/documents.h"
 
 /* What a run was, for the page's head and summary.json. */
 struct run_summary {
@@ -22,13 +28,43 @@ struct run_summary {
 };
 
 struct sink {
-	const char *name;
+	const char *name; /* for messages: a path, or "standard output" */
 	/* Any may be NULL. False from one: the output failed, errno says why; it is not called again. */
 	bool (*event)(struct sink *s, const struct event *e);
 	bool (*alert)(struct sink *s, const struct alert *a);
-	/* After the last record: the inventory is final. */
+	/* After the last record: the inventory and the mask are final. */
 	bool (*finish)(struct sink *s, const struct inventory *inv, const struct run_summary *sum);
+	bool (*commit)(struct sink *s);
+	/* Removes what was not committed. */
 	void (*close)(struct sink *s);
 };
+
+struct sink_config {
+	const char *dir; /* NULL: no files */
+	bool events;     /* also events.jsonl */
+	bool json;       /* alerts on standard output */
+	bool page;       /* the page on standard output */
+	struct doc_context doc;
+	struct mask *mask; /* the caller's, kept until outputs_close */
+};
+
+/* NULL: no memory; errno says why. */
+struct sink *sink_alerts_new(const struct sink_config *c, bool to_stdout);
+struct sink *sink_devices_new(const struct sink_config *c);
+struct sink *sink_events_new(const struct sink_config *c);
+struct sink *sink_summary_new(const struct sink_config *c);
+struct sink *sink_page_new(const struct sink_config *c);
+
+/* All outputs of a run. Each function returns false once something failed; outputs_error is then one sentence
+ * that says what. */
+struct outputs;
+struct outputs *outputs_new(const struct sink_config *c); /* NULL: no memory */
+bool outputs_ok(const struct outputs *o);
+const char *outputs_error(const struct outputs *o);
+/* Every record, observations too: the mask learns from all. */
+bool outputs_record(struct outputs *o, const struct event *e);
+bool outputs_alert(struct outputs *o, const struct alert *a);
+bool outputs_finish(struct outputs *o, const struct inventory *inv, const struct run_summary *sum);
+void outputs_close(struct outputs *o);
 
 #endif

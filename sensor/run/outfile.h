@@ -1,0 +1,27 @@
+/*
+ * outfile: a file of lines that appears whole or not at all, and only without seals.
+ *
+ * Lines go to a spool without a name in the output's folder (mode 0600, gone with the process), since they
+ * still hold suspect text. outfile_finish opens the seals into a temporary file beside the final name,
+ * outfile_commit renames it. Main thread. On false errno says why.
+ */
+#ifndef WW_RUN_OUTFILE_H
+#define WW_RUN_OUTFILE_H
+
+#include "decide/mask.h"
+
+#include <stdio.h>
+
+struct outfile {
+	FILE *spool, *final;
+	char *path, *temp; /* NULL: standard output */
+};
+
+/* dir NULL: standard output, the spool in TMPDIR or /tmp. After false outfile_close is still allowed. */
+bool outfile_open(struct outfile *o, const char *dir, const char *name);
+bool outfile_put(struct outfile *o, struct bytes line); /* without LF */
+bool outfile_finish(struct outfile *o, struct mask *m);
+bool outfile_commit(struct outfile *o);
+void outfile_close(struct outfile *o);
+
+#endif
