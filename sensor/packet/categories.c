@@ -68,3 +68,43 @@ const struct dissector *const dissectors[PROTO_N] = {
 	[PROTO_credential] = &dissector_credential,
 	[PROTO_phi] = &dissector_phi,
 };
+
+static struct bytes event_name(const struct event *e)
+{
+	return bytes_str(dissectors[e->proto]->events[e->event]);
+}
+
+/* Offset behind the last dot, 0 when there is none. */
+static size_t behind_dot(struct bytes name)
+{
+	size_t at = name.n;
+	while (at > 0 && name.p[at - 1] != '.')
+		at--;
+	return at;
+}
+
+struct bytes event_category(const struct event *e)
+{
+	struct bytes name = event_name(e);
+	size_t at = behind_dot(name);
+	return at ? bytes_first(name, at - 1) : bytes_str(dissectors[e->proto]->name);
+}
+
+struct bytes event_action(const struct event *e)
+{
+	struct bytes name = event_name(e);
+	return bytes_from(name, behind_dot(name));
+}
+
+const char *transport_name(uint8_t proto)
+{
+	static const struct {
+		uint8_t number;
+		const char *name;
+	} names[] = { { 1, "icmp" }, { 2, "igmp" }, { 6, "tcp" }, { 17, "udp" }, { 58, "ipv6-icmp" },
+		{ 112, "vrrp" }, { 132, "sctp" } };
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (names[i].number == proto)
+			return names[i].name;
+	return NULL;
+}

@@ -1,6 +1,9 @@
-/* categories: field and event numbers of the events that the engine itself writes. */
+/* categories: field and event numbers of the events that the engine itself writes, and what an event is
+ * called. */
 #ifndef WW_PACKET_CATEGORIES_H
 #define WW_PACKET_CATEGORIES_H
+
+#include "packet/event.h"
 
 enum flow_event { FLOW_EV_START, FLOW_EV_LABEL, FLOW_EV_END };
 enum flow_field {
@@ -31,5 +34,11 @@ enum credential_field {
 };
 
 enum phi_field { PHI_CLASSES_FIELD, PHI_COUNT, PHI_CONTAINER, PHI_ENCRYPTED, PHI_PATIENT };
+
+/* "hl7", or "x509" when the event overrides its dissector's category; and the name without that. */
+struct bytes event_category(const struct event *e);
+struct bytes event_action(const struct event *e);
+/* The text of IP protocol numbers that have one ("tcp"), else NULL. */
+const char *transport_name(uint8_t proto);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "decide/alert.h"
+#include "packet/categories.h"
 
 struct doc_context {
 	const char *sensor_name; /* observer.name */
@@ -27,11 +28,6 @@ void device_json(struct json_doc *d, const struct doc_context *ctx, const struct
 
 enum { DOC_KEY = 192 };
 
-/* "hl7", or "x509" when the event overrides its dissector's category; and the name without that. */
-struct bytes event_category(const struct event *e);
-struct bytes event_action(const struct event *e);
-/* The text of IP protocol numbers that have one ("tcp"), else NULL. */
-const char *transport_name(uint8_t proto);
 /* The facts of an event under `prefix`, which is "" or ends with a dot. */
 void facts_json(struct json_doc *d, const struct doc_context *ctx, const struct event *e, const char *prefix);
 void observer_json(struct json_doc *d, const struct doc_context *ctx);
