@@ -358,9 +358,9 @@ void dx_gap(struct dx_engine *e, struct dx_conv *dc, enum dir dir, uint64_t n)
 	inflater_drop(e, s);
 	s->after_gap = true;
 	s->skip = rest;
+	s->far = true; /* the end of that message need not be where the next one begins: DICOM's PDVs */
 	if (!inside) {
 		lose_sync(s, d);
-		s->far = true;
 		if (s->dead)
 			stream_die(e, s);
 	}
