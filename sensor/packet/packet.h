@@ -28,7 +28,8 @@ struct packet {
 	bool has_mac;
 	uint16_t vlan; /* innermost 802.1Q id of the frame that holds the innermost IP header, 0: none */
 	uint16_t outer_vlan;              /* QinQ service tag, 0: none */
-	uint32_t vni;                     /* VXLAN, GENEVE, ERSPAN session or GRE key segment; 0: none */
+	uint32_t vni;                     /* VXLAN, GENEVE or GRE key: a network of its own; 0: none. Not an
+					     ERSPAN session, which is only the mirror's number */
 	uint16_t ethertype;               /* of the innermost layer */
 	struct addr src, dst;             /* family 0: no IP */
 	struct addr outer_src, outer_dst; /* of the outermost tunnel, family 0: none */
@@ -40,15 +41,15 @@ struct packet {
 	bool is_fragment; /* a fragment that was not joined: no ports, no payload */
 	bool is_joined;   /* put together from fragments */
 	bool is_cut;      /* the capture holds less than the headers announce */
-	bool bad_sum;     /* the L4 checksum is wrong (only said when it could be computed) */
-	bool sum_known;   /* the L4 checksum could be computed: whole, and not zero for UDP over IPv4 */
 	uint32_t seq, ack;
 	uint16_t window;
-	uint32_t l4_bytes;    /* length of the L4 payload as the headers say; >= payload.n */
-	struct bytes ip;      /* from the innermost IP header on, as captured (nDPI's view) */
-	struct bytes payload; /* of TCP, UDP or another IP protocol; of an EtherType without IP */
-	/* Where the L4 checksum has to be computed over, when someone wants to know: decode_checksum(). */
-	struct bytes l4; /* L4 header and payload */
+	uint32_t l4_bytes; /* length of the L4 payload as the headers say; >= payload.n */
+	struct bytes ip;   /* from the innermost IP header on, as captured (nDPI's view) */
+	/* Of TCP, UDP or SCTP; of another IP protocol all behind the IP headers (so an ICMP message from its
+	 * type on); of an EtherType without IP (for LLC frames with Cisco's OUI, the protocol number stands
+	 * for one). */
+	struct bytes payload;
+	struct bytes l4; /* L4 header and payload: what decode_checksum() reads */
 };
 
 #endif
