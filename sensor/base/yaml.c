@@ -245,7 +245,9 @@ static void on_alias(struct reader *r, const yaml_event_t *ev)
 			a = &r->anchors[i - 1];
 	if (!a) {
 		complain(r, &ev->start_mark, "E106", "this alias names no anchor before it");
-		attach(r, node_new(r, ev), 1, &ev->start_mark);
+		struct yaml_node *n = node_new(r, ev);
+		n->text = arena_text(r->memory, (struct bytes){ 0 });
+		attach(r, n, 1, &ev->start_mark);
 	} else if (count_nodes(r, a->nodes, &ev->start_mark)) {
 		attach(r, a->node, a->nodes, &ev->start_mark);
 	}
