@@ -1,19 +1,20 @@
 /*
  * inventory: every device seen, what is known of it and from what (design.md section 8).
  *
- * Hub thread only. inventory_new maps all memory; nothing allocates afterwards (strings are interned in a
- * bounded store). Records are fed in order; the inventory never looks ahead.
+ * Hub thread only. inventory_new maps all memory; nothing allocates afterwards. Records are fed in packet
+ * order; the inventory never looks ahead, but what it once took for one device it may later, on better
+ * evidence, take for two (a MAC that turns out to be a router's), and the other way round.
  */
 #ifndef WW_DECIDE_INVENTORY_H
 #define WW_DECIDE_INVENTORY_H
 
 #include "base/counters.h"
-#include "base/diag.h"
 #include "base/limits.h"
-#include "decide/view.h"
+#include "decide/fingerprint.h"
+#include "decide/oui.h"
+#include "packet/event.h"
 
 struct inventory;
-struct fingerprints;
 
 enum { DEVICE_ID = 15 }; /* "dev-" and 10 base32 characters, NUL-terminated */
 
@@ -21,51 +22,60 @@ enum { DEVICE_ID = 15 }; /* "dev-" and 10 base32 characters, NUL-terminated */
 struct attr_value {
 	struct bytes value;
 	uint8_t confidence; /* 1 to 100 */
-	const char *source; /* "dicom", "dhcp", "mac", "fingerprint pump-alaris" ... */
-	uint64_t packet;    /* that said it first */
+	const char *source; /* "dicom", "dhcp", "mac", or a fingerprint's id */
+	bool by_fingerprint;
+	uint64_t packet; /* that said it first; of a fingerprint: that completed its evidence */
 	uint64_t first_ns, last_ns;
 };
 
 struct device; /* opaque; valid until the next inventory_feed */
 
-/* Fingerprints and MAC prefixes from the policy tree (kind: fingerprints); NULL and diag on error. */
-struct fingerprints *fingerprints_load(const char *const *paths, size_t n, struct diag *diag);
-void fingerprints_free(struct fingerprints *f);
-
-struct inventory *inventory_new(const struct limits *l, struct counters *c, const struct fingerprints *f);
+/* f and o may be NULL: no fingerprints, no MAC vendors. NULL: no address space. */
+struct inventory *inventory_new(
+	const struct limits *l, struct counters *c, const struct fingerprints *f, struct oui *o);
 void inventory_free(struct inventory *inv);
 
-/* Takes what a record says: who exists (flow, arp), observations, leases, services. Calls on_event for each
- * asset event that follows (created, updated, conflicting), if set. */
+/* Calls fn for each asset event (PROTO_asset: created, updated, conflicting) that a fed record brings about,
+ * before inventory_feed returns; the event is valid during the call. fn must not feed this inventory. */
+void inventory_on_asset(
+	struct inventory *inv, void (*fn)(void *arg, const struct event *asset), void *arg);
+
+/* Takes what a record says: who exists (flow, arp), observations, leases, services. */
 void inventory_feed(struct inventory *inv, const struct event *e);
-/* After the last record: joins and decides what needed the whole run. */
+/* After the last record: brings every device's type up to date. */
 void inventory_finish(struct inventory *inv);
 
-/* The device on that side of the record's conversation, or NULL. */
+/* The device on that side of the record's conversation, or NULL: an address outside the home networks, a
+ * group address, or one that nothing is known of yet. */
 const struct device *inventory_of(const struct inventory *inv, const struct event *e, enum dir side);
 
-/* All devices, in the order of their first packet. fn may keep nothing. */
+/* All devices that spoke themselves or were told of by name (OB_BEHIND), in the order of their first packet.
+ * fn may keep nothing. */
 void inventory_each(const struct inventory *inv, void (*fn)(void *arg, const struct device *d), void *arg);
 size_t inventory_count(const struct inventory *inv);
 
+/* A hash of what the device was first known by: its MAC (a virtual or locally administered one with its VLAN),
+ * a serial number with its maker or an EUI-64 (told of by another), else its address. So it does not depend
+ * on policies or on when it is asked for; devices found to be one keep the older id. */
 void device_id(const struct device *d, char out[DEVICE_ID]);
-/* The best value (i = 0) or the i-th of a MANY attribute; false past the end. */
+/* The best value (i = 0) of a ONE attribute or the i-th of a MANY attribute, in the order they came; false
+ * past the end. */
 bool device_attr(const struct device *d, enum attr a, unsigned i, struct attr_value *out);
+/* The arrays are valid until the next call of the same function. */
 size_t device_ips(const struct device *d, const struct addr **out);
 size_t device_macs(const struct device *d, const struct mac **out);
 size_t device_vlans(const struct device *d, const uint16_t **out);
-const char *device_type(const struct device *d);    /* a class key of wire/devices.md 14.1, "unknown" */
-unsigned device_confidence(const struct device *d); /* 0 to 100: how sure of what it is */
+const char *device_type(const struct device *d);    /* a key of types.def, or "unknown" */
+unsigned device_confidence(const struct device *d); /* in that type, 1 to 100; 0 for unknown */
 bool device_is_router(const struct device *d);
 uint64_t device_first_packet(const struct device *d);
 void device_times(const struct device *d, uint64_t *first_ns, uint64_t *last_ns);
-/* Candidates below the confidence at which a type is said: i-th name and confidence. */
+/* What it could be when the type is unknown (or also be): the i-th by confidence; false past the end. */
 bool device_candidate(const struct device *d, unsigned i, const char **type, unsigned *confidence);
-/* The device that carried the data of this one (OB_BEHIND), or NULL. */
+/* The device that carried the data of this one (OB_BEHIND, OB_MAKER), or NULL: it speaks for itself. */
 const struct device *device_behind(const struct device *d);
-/* A short name for sentences: host name, AE title, or address; suspect text: mask before printing. */
+/* A short name for sentences: host name, station, AE title, or address; suspect text: mask before printing.
+ * Valid until the next call. */
 struct bytes device_label(const struct device *d);
 
-/* The schema and view by which rules see source.device.*, destination.device.*: canonical names of
- * policy-language.md 20.4 asset without the prefix "device." */
 #endif

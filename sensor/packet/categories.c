@@ -59,6 +59,22 @@ static const struct field phi_fields[] = {
 static const char *const phi_events[] = { "message", NULL };
 static const struct dissector dissector_phi = { .name = "phi", .fields = phi_fields, .events = phi_events };
 
+/* Written by the inventory, on the hub. */
+static const struct field asset_fields[] = {
+	[ASSET_CHANGE] = { "asset.change", FACT_STR, OPEN, false },
+	[ASSET_ATTRIBUTE] = { "asset.attribute", FACT_STR, OPEN, false },
+	[ASSET_OLD] = { "asset.old", FACT_STR, SUSPECT, false },
+	[ASSET_NEW] = { "asset.new", FACT_STR, SUSPECT, false },
+	{ 0 },
+};
+static const char *const asset_events[] = { [ASSET_EV_CREATED] = "created",
+	[ASSET_EV_UPDATED] = "updated",
+	[ASSET_EV_CONFLICTING] = "conflicting",
+	NULL };
+static const struct dissector dissector_asset = {
+	.name = "asset", .fields = asset_fields, .events = asset_events
+};
+
 const struct dissector *const dissectors[PROTO_N] = {
 #define DISSECTOR(name) [PROTO_##name] = &dissector_##name,
 #include "registry.def"
@@ -67,6 +83,7 @@ const struct dissector *const dissectors[PROTO_N] = {
 	[PROTO_tcp] = &dissector_tcp,
 	[PROTO_credential] = &dissector_credential,
 	[PROTO_phi] = &dissector_phi,
+	[PROTO_asset] = &dissector_asset,
 };
 
 static struct bytes event_name(const struct event *e)

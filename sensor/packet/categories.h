@@ -33,6 +33,14 @@ enum credential_field {
 	CREDENTIAL_LENGTH,
 };
 
+enum asset_event { ASSET_EV_CREATED, ASSET_EV_UPDATED, ASSET_EV_CONFLICTING };
+enum asset_field {
+	ASSET_CHANGE,    /* the event's name */
+	ASSET_ATTRIBUTE, /* a name of attrs.def, "ip", or none */
+	ASSET_OLD,
+	ASSET_NEW,
+};
+
 enum phi_field { PHI_CLASSES_FIELD, PHI_COUNT, PHI_CONTAINER, PHI_ENCRYPTED, PHI_PATIENT };
 
 /* "hl7", or "x509" when the event overrides its dissector's category; and the name without that. */

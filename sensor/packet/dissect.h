@@ -166,6 +166,7 @@ enum proto {
 	PROTO_tcp,
 	PROTO_credential,
 	PROTO_phi,
+	PROTO_asset,
 	PROTO_N
 };
 

@@ -1,0 +1,420 @@
+#include "decide/fingerprint.h"
+
+#include "base/arena.h"
+#include "decide/detect.h"
+#include "decide/types.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+enum { SETS_MAX = 8, PATH_BYTES = 1024, DEPTH_MAX = 8 };
+
+struct fingerprint {
+	const char *id;
+	struct detect *match;
+	unsigned confidence;
+	unsigned n_sets;
+	struct {
+		enum attr attr;
+		const char *value;
+	} set[SETS_MAX];
+};
+
+struct prefix_row {
+	uint64_t key; /* digits in the top byte, then the prefix */
+	struct mac_prefix row;
+};
+
+struct arc {
+	struct bytes prefix;
+	const char *maker;
+};
+
+struct fingerprints {
+	struct arena arena;
+	struct fingerprint *list;
+	size_t n, cap;
+	struct prefix_row *prefixes; /* sorted by key */
+	size_t n_prefixes, cap_prefixes;
+	struct arc *arcs;
+	size_t n_arcs, cap_arcs;
+};
+
+/* ---- schema ------------------------------------------------------------------------------------------ */
+
+static int attr_field(const struct schema *s, struct bytes category, struct bytes name)
+{
+	(void)s;
+	(void)category;
+	for (int a = 0; a < ATTR_N; a++)
+		if (bytes_is(name, attr_rows[a].name))
+			return a;
+	return FIELD_UNKNOWN;
+}
+
+static enum fact_type attr_type(const struct schema *s, uint16_t field)
+{
+	(void)s;
+	(void)field;
+	return FACT_STR;
+}
+
+static enum privacy attr_privacy(const struct schema *s, uint16_t field)
+{
+	(void)s;
+	return attr_rows[field].privacy;
+}
+
+static const char *attr_name(const struct schema *s, uint16_t field)
+{
+	(void)s;
+	return attr_rows[field].name;
+}
+
+const struct schema attr_schema = {
+	.field = attr_field, .type = attr_type, .privacy = attr_privacy, .name = attr_name, .n_fields = ATTR_N, .n_searched = ATTR_N
+};
+
+/* ---- reading the documents ------------------------------------------------------------------------------ */
+
+struct reader {
+	struct fingerprints *f;
+	const char *file;
+	struct diag *diag;
+};
+
+static void wrong(struct reader *r, const struct yaml_node *at, const char *code, const char *text,
+	const char *detail)
+{
+	diag_add(r->diag, DIAG_ERROR, r->file, at->line, at->column, code, text, detail);
+}
+
+/* A scalar's text under that key, or NULL after saying so. */
+static const char *text_of(struct reader *r, const struct yaml_node *map, const char *key)
+{
+	const struct yaml_node *v = map->type == YAML_MAP ? yaml_get(map, key) : NULL;
+	if (!v || v->type == YAML_LIST || v->type == YAML_MAP || !v->text) {
+		wrong(r, map, "E701", "this entry needs a text under `%s`", key);
+		return NULL;
+	}
+	return arena_text(&r->f->arena, bytes_of(v->text, v->text_n));
+}
+
+static void read_one_set(struct reader *r, struct fingerprint *fp, const struct yaml_node *at, int attr,
+	const struct yaml_node *value)
+{
+	const char *names[256];
+	if (!value->text || value->type == YAML_LIST || value->type == YAML_MAP) {
+		wrong(r, value, "E702", "what is set must be a text%s", "");
+		return;
+	}
+	if (attr == ATTR_TYPE && !type_find(bytes_of(value->text, value->text_n))) {
+		size_t n = 0;
+		for (; n < type_rows_n && n < 256; n++)
+			names[n] = type_rows[n].key;
+		const char *near = diag_nearest(bytes_of(value->text, value->text_n), names, n);
+		wrong(r, value, "E703", "there is no such device type; did you mean `%s`?",
+			near ? near : "imaging_ct");
+		return;
+	}
+	if (fp->n_sets == SETS_MAX) {
+		wrong(r, at, "E704", "a fingerprint sets at most eight things%s", "");
+		return;
+	}
+	fp->set[fp->n_sets].attr = (enum attr)attr;
+	fp->set[fp->n_sets++].value = arena_text(&r->f->arena, bytes_of(value->text, value->text_n));
+}
+
+static void read_sets(struct reader *r, struct fingerprint *fp, const struct yaml_node *entry)
+{
+	const struct yaml_node *set = yaml_get(entry, "set");
+	const char *names[ATTR_N];
+	if (!set || set->type != YAML_MAP || set->n == 0) {
+		wrong(r, entry, "E702", "a fingerprint needs a map under `%s`", "set");
+		return;
+	}
+	for (int a = 0; a < ATTR_N; a++)
+		names[a] = attr_rows[a].name;
+	for (size_t i = 0; i < set->n; i++) {
+		const struct yaml_node *key = set->keys[i], *value = set->items[i];
+		struct bytes name = bytes_of(key->text, key->text_n);
+		int attr = attr_field(NULL, (struct bytes){ 0 }, name);
+		if (attr < 0) {
+			const char *near = diag_nearest(name, names, ATTR_N);
+			wrong(r, key, "E705", "there is no such attribute; did you mean `%s`?",
+				near ? near : "type");
+		} else if (value->type == YAML_LIST) {
+			for (size_t k = 0; k < value->n; k++)
+				read_one_set(r, fp, value, attr, value->items[k]);
+		} else {
+			read_one_set(r, fp, value, attr, value);
+		}
+	}
+}
+
+static void read_fingerprint(struct reader *r, const struct yaml_node *entry)
+{
+	struct fingerprints *f = r->f;
+	const char *id = text_of(r, entry, "id");
+	if (!id)
+		return;
+	const struct yaml_node *match = yaml_get(entry, "match");
+	const struct yaml_node *confidence = yaml_get(entry, "confidence");
+	if (!match || match->type != YAML_MAP) {
+		wrong(r, entry, "E706", "fingerprint `%s` needs a detection under `match`", id);
+		return;
+	}
+	if (!confidence || confidence->type != YAML_INT || confidence->integer < 1 || confidence->integer > 99) {
+		wrong(r, entry, "E707", "fingerprint `%s` needs a `confidence` of 1 to 99", id);
+		return;
+	}
+	for (size_t i = 0; i < f->n; i++)
+		if (strcmp(f->list[i].id, id) == 0) {
+			wrong(r, entry, "E708", "there is a fingerprint `%s` already", id);
+			return;
+		}
+	struct fingerprint fp = { .id = id, .confidence = (unsigned)confidence->integer };
+	read_sets(r, &fp, entry);
+	fp.match = detect_compile(match, &attr_schema, (struct bytes){ 0 }, true, r->file, r->diag);
+	if (!fp.match)
+		return;
+	arena_grow(&f->arena, &f->list, &f->cap, f->n, sizeof *f->list);
+	f->list[f->n++] = fp;
+}
+
+static bool parse_prefix(const char *text, uint64_t *key)
+{
+	uint64_t v = 0, digits = 0;
+	for (; text[digits]; digits++) {
+		int c = (uint8_t)text[digits];
+		if (digits == 9 || (!ascii_digit(c) && (c < 'A' || c > 'F')))
+			return false;
+		v = v << 4 | (uint64_t)(ascii_digit(c) ? c - '0' : c - 'A' + 10);
+	}
+	*key = digits << 56 | v;
+	return digits == 6 || digits == 7 || digits == 9;
+}
+
+static void read_prefix(struct reader *r, const struct yaml_node *entry)
+{
+	struct fingerprints *f = r->f;
+	struct prefix_row row = { .row = { "", "" } };
+	const char *prefix = text_of(r, entry, "prefix");
+	if (!prefix)
+		return;
+	if (!parse_prefix(prefix, &row.key)) {
+		wrong(r, entry, "E709", "`%s` is no MAC block: 6, 7 or 9 upper-case hex digits, quoted", prefix);
+		return;
+	}
+	if (yaml_get(entry, "vendor"))
+		row.row.vendor = text_of(r, entry, "vendor");
+	if (yaml_get(entry, "class"))
+		row.row.class = text_of(r, entry, "class");
+	if (!row.row.vendor || !row.row.class)
+		return;
+	arena_grow(&f->arena, &f->prefixes, &f->cap_prefixes, f->n_prefixes, sizeof *f->prefixes);
+	f->prefixes[f->n_prefixes++] = row;
+}
+
+static void read_arc(struct reader *r, const struct yaml_node *entry)
+{
+	struct fingerprints *f = r->f;
+	const char *prefix = text_of(r, entry, "prefix"), *maker = text_of(r, entry, "maker");
+	if (!prefix || !maker)
+		return;
+	arena_grow(&f->arena, &f->arcs, &f->cap_arcs, f->n_arcs, sizeof *f->arcs);
+	f->arcs[f->n_arcs++] = (struct arc){ bytes_str(prefix), maker };
+}
+
+static void read_list(struct reader *r, const struct yaml_node *doc, const char *key,
+	void (*read)(struct reader *, const struct yaml_node *))
+{
+	const struct yaml_node *list = yaml_get(doc, key);
+	if (!list)
+		return;
+	if (list->type != YAML_LIST) {
+		wrong(r, list, "E710", "`%s` must be a list", key);
+		return;
+	}
+	for (size_t i = 0; i < list->n; i++)
+		read(r, list->items[i]);
+}
+
+static void read_file(struct reader *r, const struct yaml_file *y)
+{
+	for (size_t i = 0; i < y->n; i++) {
+		const struct yaml_node *doc = y->docs[i];
+		const struct yaml_node *kind = doc && doc->type == YAML_MAP ? yaml_get(doc, "kind") : NULL;
+		if (!kind || !kind->text || strcmp(kind->text, "fingerprints") != 0)
+			continue;
+		const struct yaml_node *dialect = yaml_get(doc, "dialect");
+		if (!dialect || !dialect->text || strcmp(dialect->text, "wardwatch/1") != 0)
+			wrong(r, doc, "E711", "a document of kind fingerprints needs `dialect: %s`", "wardwatch/1");
+		read_list(r, doc, "fingerprints", read_fingerprint);
+		read_list(r, doc, "prefixes", read_prefix);
+		read_list(r, doc, "arcs", read_arc);
+	}
+}
+
+/* ---- files ------------------------------------------------------------------------------------------------- */
+
+static bool is_yaml(const char *name)
+{
+	size_t n = strlen(name);
+	return (n > 4 && strcmp(name + n - 4, ".yml") == 0) || (n > 5 && strcmp(name + n - 5, ".yaml") == 0);
+}
+
+static void load_file(struct reader *r, const char *path)
+{
+	struct yaml_file y = { 0 };
+	r->file = arena_text(&r->f->arena, bytes_str(path));
+	if (yaml_load(path, &y, r->diag))
+		read_file(r, &y);
+	yaml_fini(&y);
+}
+
+/* In the order of names, so that ties are decided alike everywhere. */
+static void load_path(struct reader *r, const char *path, unsigned depth)
+{
+	struct stat st;
+	struct dirent **names;
+	if (stat(path, &st) != 0) {
+		diag_add(r->diag, DIAG_ERROR, path, 0, 0, "E100", "cannot be read: %s", strerror(errno));
+		return;
+	}
+	if (!S_ISDIR(st.st_mode)) {
+		load_file(r, path);
+		return;
+	}
+	int n = depth < DEPTH_MAX ? scandir(path, &names, NULL, alphasort) : -1;
+	if (n < 0) {
+		diag_add(r->diag, DIAG_ERROR, path, 0, 0, "E100", "cannot be read as a folder of policies");
+		return;
+	}
+	for (int i = 0; i < n; i++) {
+		char below[PATH_BYTES];
+		const char *name = names[i]->d_name;
+		int len = snprintf(below, sizeof below, "%s/%s", path, name);
+		bool fits = len > 0 && (size_t)len < sizeof below && name[0] != '.';
+		if (fits && stat(below, &st) == 0 && (S_ISDIR(st.st_mode) || is_yaml(name)))
+			load_path(r, below, depth + 1);
+		free(names[i]);
+	}
+	free(names);
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct prefix_row *x = a, *y = b;
+	return x->key < y->key ? -1 : x->key > y->key;
+}
+
+static struct fingerprints *finish(struct reader *r, size_t errors_before)
+{
+	if (r->diag->errors > errors_before) {
+		fingerprints_free(r->f);
+		return NULL;
+	}
+	if (r->f->n_prefixes)
+		qsort(r->f->prefixes, r->f->n_prefixes, sizeof *r->f->prefixes, by_key);
+	return r->f;
+}
+
+struct fingerprints *fingerprints_load(const char *const *paths, size_t n, struct diag *diag)
+{
+	struct reader r = { .f = calloc(1, sizeof *r.f), .diag = diag };
+	size_t errors = diag->errors;
+	if (!r.f)
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		load_path(&r, paths[i], 0);
+	return finish(&r, errors);
+}
+
+struct fingerprints *fingerprints_parse(const char *name, struct bytes yaml, struct diag *diag)
+{
+	struct reader r = { .f = calloc(1, sizeof *r.f), .diag = diag };
+	struct yaml_file y = { 0 };
+	size_t errors = diag->errors;
+	if (!r.f)
+		return NULL;
+	r.file = name;
+	if (yaml_parse(name, yaml, &y, diag))
+		read_file(&r, &y);
+	yaml_fini(&y);
+	return finish(&r, errors);
+}
+
+void fingerprints_free(struct fingerprints *f)
+{
+	if (!f)
+		return;
+	for (size_t i = 0; i < f->n; i++)
+		detect_free(f->list[i].match);
+	arena_fini(&f->arena);
+	free(f);
+}
+
+size_t fingerprints_count(const struct fingerprints *f)
+{
+	return f->n;
+}
+
+/* ---- asking ---------------------------------------------------------------------------------------------------- */
+
+void fingerprints_eval(const struct fingerprints *f, const struct view *v,
+	void (*fn)(void *arg, const char *source, enum attr attr, struct bytes value, unsigned confidence),
+	void *arg)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		const struct fingerprint *fp = &f->list[i];
+		if (!detect_eval(fp->match, v, NULL))
+			continue;
+		for (unsigned s = 0; s < fp->n_sets; s++)
+			fn(arg, fp->id, fp->set[s].attr, bytes_str(fp->set[s].value), fp->confidence);
+	}
+}
+
+const struct mac_prefix *fingerprints_prefix(const struct fingerprints *f, const uint8_t mac[6])
+{
+	static const unsigned lengths[] = { 9, 7, 6 };
+	uint64_t address = 0;
+	for (unsigned i = 0; i < 6; i++)
+		address = address << 8 | mac[i];
+	for (unsigned i = 0; f->n_prefixes && i < sizeof lengths / sizeof *lengths; i++) {
+		struct prefix_row key = { .key = (uint64_t)lengths[i] << 56 | address >> (48 - 4 * lengths[i]) };
+		const struct prefix_row *row =
+			bsearch(&key, f->prefixes, f->n_prefixes, sizeof *f->prefixes, by_key);
+		if (row)
+			return &row->row;
+	}
+	return NULL;
+}
+
+/* "1.2.840.113619" is a root of itself and of "1.2.840.113619.6.55", not of "1.2.840.1136199". */
+static bool is_root(struct bytes arc, struct bytes uid)
+{
+	return uid.n >= arc.n && bytes_eq(bytes_first(uid, arc.n), arc) &&
+	       (uid.n == arc.n || uid.p[arc.n] == '.');
+}
+
+/* The word, whole and in any case: GE is in "GE MEDICAL SYSTEMS", not in "Getinge". */
+static bool has_word(struct bytes text, struct bytes word)
+{
+	for (size_t at = 0; at + word.n <= text.n; at++)
+		if (bytes_eqi(bytes_sub(text, at, word.n), word) && (at == 0 || !ascii_alnum(text.p[at - 1])) &&
+			!ascii_alnum(bytes_at(text, at + word.n)))
+			return true;
+	return false;
+}
+
+bool fingerprints_arc_agrees(const struct fingerprints *f, struct bytes uid, struct bytes manufacturer)
+{
+	for (size_t i = 0; i < f->n_arcs; i++)
+		if (is_root(f->arcs[i].prefix, uid) && has_word(manufacturer, bytes_str(f->arcs[i].maker)))
+			return true;
+	return false;
+}

@@ -1,0 +1,54 @@
+/*
+ * fingerprint: what makes a device what it is: the documents `kind: fingerprints` (design.md sections 8, 12).
+ *
+ *	dialect: wardwatch/1
+ *	kind: fingerprints
+ *	fingerprints:
+ *	    - id: modality-ct
+ *	      match: {dicom.modality: CT}          # a Sigma detection over attrs.def names
+ *	      set: {type: imaging_ct, role: modality}
+ *	      confidence: 85
+ *	prefixes:                                  # MAC blocks of 6, 7 or 9 hex digits; the longest counts
+ *	    - {prefix: '0009FB', vendor: Philips Healthcare, class: patient_monitor}
+ *	arcs:                                      # OID roots: whose they are, as a word of manufacturer
+ *	    - {prefix: '1.2.840.113619', maker: GE}
+ *
+ * Loading allocates, at start or reload only. Evaluation: hub thread, no allocation.
+ */
+#ifndef WW_DECIDE_FINGERPRINT_H
+#define WW_DECIDE_FINGERPRINT_H
+
+#include "base/diag.h"
+#include "decide/view.h"
+
+/* At least so sure of a type before a device is called that. */
+enum { TYPE_CONFIDENCE = 50 };
+
+struct fingerprints;
+
+/* Of every .yml/.yaml below the paths, or the files themselves, the documents of this kind; others are passed
+ * by. NULL when anything is wrong: all of it is in diag. */
+struct fingerprints *fingerprints_load(const char *const *paths, size_t n, struct diag *diag);
+/* The same from text; name stands in messages. */
+struct fingerprints *fingerprints_parse(const char *name, struct bytes yaml, struct diag *diag);
+void fingerprints_free(struct fingerprints *f);
+size_t fingerprints_count(const struct fingerprints *f);
+
+/* Calls fn for each attribute that a matching fingerprint sets, in file order. source is its id; texts live
+ * as long as f. */
+void fingerprints_eval(const struct fingerprints *f, const struct view *v,
+	void (*fn)(void *arg, const char *source, enum attr attr, struct bytes value, unsigned confidence),
+	void *arg);
+
+struct mac_prefix {
+	const char *vendor, *class; /* "": none */
+};
+/* The longest row whose prefix the address has, or NULL. */
+const struct mac_prefix *fingerprints_prefix(const struct fingerprints *f, const uint8_t mac[6]);
+/* Does some arc that is a root of uid belong to a maker whose word stands in `manufacturer`? */
+bool fingerprints_arc_agrees(const struct fingerprints *f, struct bytes uid, struct bytes manufacturer);
+
+/* Fields of a fingerprint's detection: attrs.def, field number = enum attr. */
+extern const struct schema attr_schema;
+
+#endif

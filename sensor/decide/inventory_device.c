@@ -1,0 +1,218 @@
+/* Reading: devices, and what is known of them. */
+#include "decide/inventory_nodes.h"
+
+#include "base/digest.h"
+
+#include <stdio.h>
+
+static bool is_listed(const struct device *root)
+{
+	bool strong = false;
+	TREE_EACH (n, (struct device *)(uintptr_t)root) {
+		if (n->spoke)
+			return true;
+		strong |= n->kind == NODE_IDENTITY && n->is_strong;
+	}
+	return strong;
+}
+
+const struct device *inventory_of(const struct inventory *inv, const struct event *e, enum dir side)
+{
+	const struct addr *ip = side == DIR_CLIENT ? &e->conv.src : &e->conv.dst;
+	const struct mac *mac = side == DIR_CLIENT ? &e->conv.smac : &e->conv.dmac;
+	uint16_t vlan = e->conv.vlan[side];
+	const struct device *n = NULL;
+	if (addr_is_host(ip))
+		n = find_ip(inv, ip, vlan, e->conv.vni);
+	else if (!mac_is_zero(mac) && !mac_is_group(mac) && !addr_is_multicast(ip) && !addr_is_broadcast(ip))
+		n = find_mac(inv, mac, vlan, e->conv.vni);
+	return n ? node_root(n) : NULL;
+}
+
+void inventory_each(const struct inventory *inv, void (*fn)(void *arg, const struct device *d), void *arg)
+{
+	uint32_t mark = inv->made_first ? node_at(inv, inv->made_first)->walk + 1 : 0;
+	for (uint32_t i = inv->made_first; i; i = node_at(inv, i)->made_after) {
+		struct device *root = node_root(node_at(inv, i));
+		bool done = root->walk == mark;
+		node_at(inv, i)->walk = root->walk = mark;
+		if (!done && is_listed(root))
+			fn(arg, root);
+	}
+}
+
+static void count_one(void *arg, const struct device *d)
+{
+	(void)d;
+	++*(size_t *)arg;
+}
+
+size_t inventory_count(const struct inventory *inv)
+{
+	size_t n = 0;
+	inventory_each(inv, count_one, &n);
+	return n;
+}
+
+/* ---- one device -------------------------------------------------------------------------------------- */
+
+/* The node by which the device was first known; of those of one packet, its MAC. */
+static const struct device *first_node(const struct device *d)
+{
+	const struct device *first = NULL;
+	TREE_EACH (n, node_root(d))
+		if (!first || n->packet < first->packet ||
+			(n->packet == first->packet && n->kind == NODE_MAC && first->kind != NODE_MAC))
+			first = n;
+	return first;
+}
+
+void device_id(const struct device *d, char out[DEVICE_ID])
+{
+	const struct device *n = first_node(d);
+	uint8_t in[64] = { 0 }, sum[32];
+	size_t at = 0;
+	in[at++] = n->kind;
+	in[at++] = (uint8_t)(n->segment >> 8);
+	in[at++] = (uint8_t)n->segment;
+	uint32_t vni = n->kind == NODE_IP || n->segment ? n->vni : 0;
+	for (unsigned shift = 0; shift < 32; shift += 8)
+		in[at++] = (uint8_t)(vni >> shift);
+	if (n->kind == NODE_IP) {
+		memcpy(in + at, n->ip.b, sizeof n->ip.b);
+		at += sizeof n->ip.b;
+	} else if (n->kind == NODE_MAC) {
+		memcpy(in + at, n->mac.b, sizeof n->mac.b);
+		at += sizeof n->mac.b;
+	} else {
+		memcpy(in + at, n->identity, sizeof n->identity);
+		at += sizeof n->identity;
+	}
+	sha256_of(bytes_of(in, at), sum);
+	memcpy(out, "dev-", 4);
+	base32hex(bytes_of(sum, sizeof sum), 50, out + 4);
+	out[DEVICE_ID - 1] = 0;
+}
+
+size_t device_ips(const struct device *d, const struct addr **out)
+{
+	struct inventory *inv = d->inv;
+	size_t count = 0;
+	TREE_EACH (n, node_root(d))
+		if (n->kind == NODE_IP && count < GATHER_MAX)
+			inv->ips[count++] = n->ip;
+	*out = inv->ips;
+	return count;
+}
+
+size_t device_macs(const struct device *d, const struct mac **out)
+{
+	struct inventory *inv = d->inv;
+	size_t count = 0;
+	TREE_EACH (n, node_root(d))
+		if (n->kind == NODE_MAC && count < GATHER_MAX)
+			inv->macs[count++] = n->mac;
+	*out = inv->macs;
+	return count;
+}
+
+static size_t add_vlan(uint16_t *list, size_t n, uint16_t vlan)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i] == vlan)
+			return n;
+	if (n < GATHER_MAX)
+		list[n++] = vlan;
+	return n;
+}
+
+size_t device_vlans(const struct device *d, const uint16_t **out)
+{
+	struct inventory *inv = d->inv;
+	size_t count = 0;
+	TREE_EACH (n, node_root(d))
+		for (unsigned i = 0; i < n->n_vlan; i++)
+			count = add_vlan(inv->vlans, count, n->vlan[i]);
+	*out = inv->vlans;
+	return count;
+}
+
+const char *device_type(const struct device *d)
+{
+	const struct device *root = node_root(d);
+	return root->type ? root->type : "unknown";
+}
+
+unsigned device_confidence(const struct device *d)
+{
+	return node_root(d)->type_confidence;
+}
+
+bool device_candidate(const struct device *d, unsigned i, const char **type, unsigned *confidence)
+{
+	const struct device *root = node_root(d);
+	if (i >= root->n_candidates)
+		return false;
+	*type = root->candidate[i].type;
+	*confidence = root->candidate[i].confidence;
+	return true;
+}
+
+bool device_is_router(const struct device *d)
+{
+	struct attr_value v;
+	TREE_EACH (n, node_root(d))
+		if (n->kind == NODE_MAC && (n->told_router || mac_forwards(n)))
+			return true;
+	return device_attr(d, ATTR_ROUTER, 0, &v);
+}
+
+uint64_t device_first_packet(const struct device *d)
+{
+	return first_node(d)->packet;
+}
+
+void device_times(const struct device *d, uint64_t *first_ns, uint64_t *last_ns)
+{
+	*first_ns = UINT64_MAX;
+	*last_ns = 0;
+	TREE_EACH (n, node_root(d)) {
+		*first_ns = n->first_ns < *first_ns ? n->first_ns : *first_ns;
+		*last_ns = n->last_ns > *last_ns ? n->last_ns : *last_ns;
+	}
+}
+
+const struct device *device_behind(const struct device *d)
+{
+	const struct device *root = node_root(d);
+	if (root->kind != NODE_IDENTITY || root->spoke)
+		return NULL;
+	const struct device *sender = ref_get(d->inv, root->sender);
+	return sender ? node_root(sender) : NULL;
+}
+
+struct bytes device_label(const struct device *d)
+{
+	static const enum attr names[] = { ATTR_HOST_NAME, ATTR_STATION_NAME, ATTR_AE_TITLE };
+	struct inventory *inv = d->inv;
+	struct attr_value v;
+	const struct addr *ip;
+	const struct mac *mac;
+	char text[ADDR_TEXT];
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (device_attr(d, names[i], 0, &v)) {
+			struct bytes b = bytes_first(v.value, sizeof inv->label);
+			memcpy(inv->label, b.p, b.n);
+			return bytes_of(inv->label, b.n);
+		}
+	if (device_ips(d, &ip))
+		snprintf(inv->label, sizeof inv->label, "%s", addr_text(ip, text));
+	else if (device_macs(d, &mac))
+		mac_text(mac, inv->label);
+	else if (device_attr(d, ATTR_MODEL, 0, &v) || device_attr(d, ATTR_EUI64, 0, &v))
+		snprintf(inv->label, sizeof inv->label, "%.*s", (int)bytes_first(v.value, 60).n,
+			(const char *)v.value.p);
+	else
+		snprintf(inv->label, sizeof inv->label, "a device");
+	return bytes_str(inv->label);
+}

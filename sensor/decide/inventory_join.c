@@ -1,0 +1,220 @@
+/*
+ * Whose address is it? A frame's source MAC is its host's, or the router's that passed it on. ARP, neighbour
+ * discovery and leases say whose it is; without them, a MAC that sends from one address has it, and one that
+ * sends from several, or from one beside those that it claims, passes on packets of others.
+ */
+#include "decide/inventory_nodes.h"
+
+#include "packet/categories.h"
+
+bool mac_forwards(const struct device *m)
+{
+	uint32_t outside = m->public_many ? 2 : m->public_ip.family ? 1 : 0;
+	uint32_t carried = m->carried4 + outside;
+	return m->seen_forward || carried >= 2 || (carried && m->claimed4) || m->carried6 >= 3;
+}
+
+/* The MAC under which an address belongs, or NULL. */
+static struct device *owner(const struct device *a)
+{
+	struct device *m = ref_get(a->inv, a->carrier);
+	if (m && (a->claimed || !mac_forwards(m)))
+		return m;
+	m = ref_get(a->inv, a->second);
+	return m && !mac_forwards(m) ? m : NULL;
+}
+
+static void relink(struct device *a)
+{
+	struct device *m = owner(a);
+	if (m ? a->up == node_index(m) : a->up == 0 || a->link != LINK_OWNER)
+		return;
+	if (!m || !node_link(a, m, LINK_OWNER))
+		node_unlink(a);
+}
+
+/* After what m carries or claims changed: its addresses may not be its own any more. */
+static void relink_all(struct device *m)
+{
+	uint32_t i = m->child;
+	while (i) {
+		struct device *a = node_at(m->inv, i);
+		i = a->next;
+		if (a->kind == NODE_IP)
+			relink(a);
+	}
+}
+
+/* RFC 4291 appendix A: the interface identifier made from that MAC. */
+static bool is_eui64_of(const struct addr *ip, const struct mac *m)
+{
+	const uint8_t id[8] = { m->b[0] ^ 2, m->b[1], m->b[2], 0xff, 0xfe, m->b[3], m->b[4], m->b[5] };
+	return ip->family == 6 && memcmp(ip->b + 8, id, sizeof id) == 0;
+}
+
+static void count_prefix6(struct device *m, const struct addr *ip)
+{
+	for (unsigned i = 0; i < m->carried6; i++)
+		if (memcmp(m->prefix6[i], ip->b, sizeof m->prefix6[i]) == 0)
+			return;
+	if (m->carried6 < sizeof m->prefix6 / sizeof *m->prefix6)
+		memcpy(m->prefix6[m->carried6++], ip->b, sizeof m->prefix6[0]);
+}
+
+static void count_carried(struct device *m, const struct addr *ip)
+{
+	if (ip->family == 4)
+		m->carried4++;
+	else
+		count_prefix6(m, ip);
+	relink_all(m);
+}
+
+static void outside_carried(struct device *m, const struct addr *ip)
+{
+	if (ip->family == 6) {
+		count_prefix6(m, ip);
+	} else if (m->public_ip.family == 0) {
+		m->public_ip = *ip;
+	} else if (!m->public_many && !addr_eq(&m->public_ip, ip)) {
+		m->public_many = true;
+	} else {
+		return;
+	}
+	relink_all(m);
+}
+
+void join_carried(struct device *m, const struct addr *ip, struct device *a)
+{
+	if (is_eui64_of(ip, &m->mac) || addr_is_link_local(ip)) {
+		join_claimed(m, ip, false);
+		return;
+	}
+	if (!a) {
+		outside_carried(m, ip);
+		return;
+	}
+	struct device *c = ref_get(a->inv, a->carrier);
+	if (!c) {
+		a->carrier = ref_of(m);
+		a->claimed = false;
+		count_carried(m, ip);
+	} else if (c != m && !a->claimed) {
+		a->second = ref_of(m);
+	}
+	relink(a);
+}
+
+static bool share_vlan(const struct device *a, const struct device *b)
+{
+	if (a->n_vlan == 0 || b->n_vlan == 0)
+		return true;
+	for (unsigned i = 0; i < a->n_vlan; i++)
+		for (unsigned k = 0; k < b->n_vlan; k++)
+			if (a->vlan[i] == b->vlan[k])
+				return true;
+	return false;
+}
+
+/* c only passed that address on: it lives with another MAC. */
+static void found_elsewhere(struct device *c)
+{
+	c->seen_forward = true;
+	relink_all(c);
+}
+
+static void take(struct device *m, struct device *a)
+{
+	a->carrier = ref_of(m);
+	a->second = (struct ref){ 0 };
+	a->claimed = true;
+	a->contested = false;
+	if (a->ip.family == 4 && !addr_is_link_local(&a->ip))
+		m->claimed4++;
+	relink(a);
+	relink_all(m);
+}
+
+static void claim_own(struct device *m, struct device *a)
+{
+	if (a->claimed)
+		return;
+	if (a->ip.family == 4 && !addr_is_link_local(&a->ip))
+		m->carried4--;
+	take(m, a);
+}
+
+/* The address has a new holder: what is known of the old one stays with the old one. */
+static void hand_over(struct device *m, struct device *a)
+{
+	struct inventory *inv = m->inv;
+	node_close(a);
+	struct device *fresh = get_ip(inv, &a->ip, a->segment, a->vni);
+	if (!fresh)
+		return;
+	for (unsigned i = 0; i < m->n_vlan; i++)
+		node_vlan(fresh, m->vlan[i]);
+	take(m, fresh);
+}
+
+/* Two MACs claim one address: the one that had it keeps it. */
+static void contest(struct device *m, struct device *a, struct device *holder)
+{
+	char old[MAC_TEXT], new[MAC_TEXT];
+	if (!ref_get(a->inv, a->second))
+		a->second = ref_of(m);
+	if (a->contested || addr_is_link_local(&a->ip))
+		return;
+	a->contested = true;
+	asset_event(a, ASSET_EV_CONFLICTING, ATTR_N, bytes_str(mac_text(&holder->mac, old)),
+		bytes_str(mac_text(&m->mac, new)));
+}
+
+/* A DHCP client is no router: what it sent from before is its earlier address. */
+static void earlier_lease(struct device *m)
+{
+	if (m->carried4 != 1 || m->claimed4 || m->public_ip.family)
+		return;
+	for (uint32_t i = m->child; i; i = node_at(m->inv, i)->next) {
+		struct device *a = node_at(m->inv, i);
+		if (a->kind == NODE_IP && a->ip.family == 4 && !a->claimed) {
+			claim_own(m, a);
+			return;
+		}
+	}
+}
+
+void join_claimed(struct device *m, const struct addr *ip, bool lease)
+{
+	struct inventory *inv = m->inv;
+	if (!addr_is_host(ip))
+		return;
+	struct device *a = get_ip(inv, ip, inv->now->conv.vlan[inv->now->dir & 1], inv->now->conv.vni);
+	if (!a)
+		return;
+	node_touch(a);
+	if (lease && ip->family == 4)
+		earlier_lease(m);
+	struct device *c = ref_get(inv, a->carrier);
+	if (!c) {
+		take(m, a);
+	} else if (c == m) {
+		claim_own(m, a);
+	} else if (!a->claimed && (mac_forwards(c) || !share_vlan(c, m))) {
+		take(m, a);
+		found_elsewhere(c);
+	} else if (lease || inv->now->ts_ns - c->last_ns > TAKEOVER_NS) {
+		hand_over(m, a);
+	} else {
+		contest(m, a, c);
+	}
+}
+
+void join_node_dropped(struct device *n)
+{
+	if (n->kind != NODE_IP || n->ip.family != 4 || addr_is_link_local(&n->ip))
+		return;
+	struct device *m = ref_get(n->inv, n->carrier);
+	if (m && m != n)
+		*(n->claimed ? &m->claimed4 : &m->carried4) -= 1;
+}

@@ -1,0 +1,206 @@
+/*
+ * inventory_nodes: the inside of the inventory, for inventory*.c alone.
+ *
+ * What is known is kept on nodes: an address, a MAC, or an identity that was told of (a serial number with
+ * its maker, an EUI-64). Nodes never melt into one another: which of them are one device is a tree over them
+ * (address under MAC, identity under address), built from evidence and taken apart again when the evidence
+ * turns. So nothing that was once said of an address is ever credited to the router in front of it for good.
+ * The root of a tree is the device.
+ */
+#ifndef WW_DECIDE_INVENTORY_NODES_H
+#define WW_DECIDE_INVENTORY_NODES_H
+
+#include "base/hash.h"
+#include "base/pool.h"
+#include "base/table.h"
+#include "decide/inventory.h"
+#include "packet/dissect.h"
+
+enum {
+	VALUE_BYTES = 160,  /* of one attribute value; longer ones are cut */
+	VALUES_MANY = 32,   /* values of a MANY attribute of one node */
+	CHILDREN_MAX = 64,  /* nodes directly under one */
+	GATHER_MAX = 128,   /* addresses, MACs, VLANs of one device that are told */
+	CANDIDATES = 4,
+	NODE_VLANS = 8,
+	LABEL_BYTES = 64,
+};
+
+/* An address whose holder was silent for so long may be taken by another MAC without that being a conflict. */
+#define TAKEOVER_NS (600ull * 1000000000u)
+/* A device that turns up at another address so long after it was last seen has moved there. */
+#define MOVED_NS (60ull * 1000000000u)
+
+enum node_kind { NODE_IP, NODE_MAC, NODE_IDENTITY };
+
+enum link_kind {
+	LINK_OWNER, /* an address of that MAC */
+	LINK_SELF,  /* an identity that it stated of itself */
+	LINK_MAKER, /* an identity in what it sends, by the rules of join_maker */
+	LINK_EUI,   /* an EUI-64 made from that MAC */
+	LINK_MOVED, /* the same device at its new address */
+};
+
+/* A node that may be gone: gen tells. */
+struct ref {
+	uint32_t at, gen;
+};
+
+struct value {
+	uint32_t next; /* on the same node, in the order they came */
+	uint8_t attr, confidence, len;
+	bool by_fingerprint;
+	const char *source;
+	uint64_t packet, first_ns, last_ns;
+	uint8_t text[VALUE_BYTES];
+};
+
+struct device {
+	struct inventory *inv;
+	uint8_t kind, link; /* enum node_kind, enum link_kind to `up` */
+	uint8_t n_vlan, n_children, n_candidates;
+	bool spoke;      /* sent a packet itself */
+	bool in_table;   /* its key leads to it; false: the key went to another (a lease that ended) */
+	bool dirty;      /* root: values changed since fingerprints were last asked */
+	bool is_archive; /* root: passes on what others made */
+	bool is_modality; /* root: fetches worklists or reports steps as only a modality does */
+	/* tree */
+	uint32_t up, child, next;
+	/* least recently seen first; by creation */
+	uint32_t older, newer, made_before, made_after;
+	uint64_t key, packet, first_ns, last_ns, fed;
+	uint32_t values, last_value;
+	uint16_t vlan[NODE_VLANS];
+	uint32_t vni;
+	uint16_t segment; /* VLAN in the key, 0: none */
+	/* NODE_IP: whose it is. `carrier` was first seen sending it; claimed: ARP, ND or a lease says so. */
+	struct addr ip;
+	struct ref carrier, second;
+	bool claimed, contested;
+	/* NODE_MAC */
+	struct mac mac;
+	bool told_router;  /* virtual router MAC, router advertisement */
+	bool seen_forward; /* sent from an address that lives elsewhere */
+	bool public_many;  /* sent from two addresses outside the home networks, or more */
+	uint32_t claimed4, carried4;
+	uint8_t carried6; /* distinct /64 networks sent from, unclaimed: up to 3 */
+	uint8_t prefix6[3][8];
+	struct addr public_ip; /* the first outside address sent from */
+	/* senders of others' data: the first identity in it, and whether there was a second */
+	struct ref made_first;
+	bool made_many;
+	/* NODE_IDENTITY */
+	struct ref sender; /* who carried it, or said it of itself */
+	uint8_t identity[16]; /* SHA-256 of its key, cut: the id must not hang on the run's seed */
+	bool is_strong;    /* has a serial number or EUI-64 of its own: can be a device by itself */
+	bool stated;       /* somebody said it of itself */
+	/* root: what fingerprints said */
+	const char *type;
+	uint8_t type_confidence;
+	struct {
+		const char *type;
+		uint8_t confidence;
+	} candidate[CANDIDATES];
+	uint32_t walk; /* mark of inventory_each */
+};
+
+struct inventory {
+	struct limits limits;
+	struct counters *counters;
+	const struct fingerprints *fingerprints;
+	struct oui *oui;
+	struct hash_key hash;
+	struct pool nodes, values;
+	uint32_t *gens; /* by node index */
+	uint32_t gen, roots, walk;
+	struct table keys; /* all nodes by key */
+	uint32_t oldest, newest, made_first, made_last;
+	uint64_t fed; /* records so far */
+	const struct event *now;
+	void (*on_asset)(void *arg, const struct event *asset);
+	void *on_asset_arg;
+	/* what the reading functions hand out */
+	struct addr ips[GATHER_MAX];
+	struct mac macs[GATHER_MAX];
+	uint16_t vlans[GATHER_MAX];
+	char label[LABEL_BYTES];
+	uint32_t touched[8];
+	unsigned n_touched;
+	/* the last service noted, so that a busy conversation is looked up once */
+	struct {
+		struct ref server, client;
+		uint16_t port;
+		uint8_t proto;
+	} service;
+};
+
+/* ---- inventory_nodes.c: nodes and their tree --------------------------------------------------- */
+
+static inline struct device *node_at(const struct inventory *inv, uint32_t i)
+{
+	return pool_at(&inv->nodes, i);
+}
+
+uint32_t node_index(const struct device *n);
+struct ref ref_of(const struct device *n);                         /* n may be NULL */
+struct device *ref_get(const struct inventory *inv, struct ref r); /* NULL: none, or gone */
+struct device *node_root(const struct device *n);
+/* The node after n in its tree in preorder, NULL at the end; start with the root. */
+struct device *tree_next(const struct device *n, const struct device *root);
+#define TREE_EACH(n, root) for (struct device *n = (root); n; n = tree_next(n, root))
+bool node_link(struct device *n, struct device *up, enum link_kind kind); /* false: full, or a circle */
+void node_unlink(struct device *n);
+
+struct device *find_ip(const struct inventory *inv, const struct addr *ip, uint16_t vlan, uint32_t vni);
+struct device *find_mac(const struct inventory *inv, const struct mac *m, uint16_t vlan, uint32_t vni);
+struct device *find_identity(const struct inventory *inv, struct bytes key);
+/* The same, made if there is none; never NULL unless the pool refuses (tests). */
+struct device *get_ip(struct inventory *inv, const struct addr *ip, uint16_t vlan, uint32_t vni);
+struct device *get_mac(struct inventory *inv, const struct mac *m, uint16_t vlan, uint32_t vni);
+struct device *get_identity(struct inventory *inv, struct bytes key);
+/* A device is let go: the oldest weakly known, never one that the record in hand is about. */
+void node_make_room(struct inventory *inv);
+/* Its key is free again for another node; what is known stays on it. */
+void node_close(struct device *n);
+/* Seen now: it and its device are the last to be let go, and are looked at at the end of the record. */
+void node_touch(struct device *n);
+void node_vlan(struct device *n, uint16_t vlan);
+/* Home networks: private and link-local ranges. */
+bool addr_is_home(const struct addr *a);
+bool mac_is_virtual_router(const struct mac *m);
+
+/* ---- inventory_attrs.c: values ------------------------------------------------------------------ */
+
+/* Notes a value; source must live as long as the inventory. True when something changed. */
+bool value_put(struct device *n, enum attr a, struct bytes v, unsigned confidence, const char *source);
+/* The best value of a on that node alone, or NULL. */
+const struct value *value_best(const struct device *n, enum attr a);
+void values_free(struct device *n);
+/* Asks the fingerprints anew if something changed. */
+void device_judge(struct device *root);
+void mac_describe(struct device *m); /* vendor and class from its prefix */
+
+/* ---- inventory_join.c: which nodes are one device ------------------------------------------------ */
+
+bool mac_forwards(const struct device *m);
+/* That MAC sent a packet from that address (a NULL: one outside the home networks that has no node). */
+void join_carried(struct device *m, const struct addr *ip, struct device *a);
+/* ARP, ND (lease false) or DHCP (lease true) says that the address is that MAC's. */
+void join_claimed(struct device *m, const struct addr *ip, bool lease);
+void join_node_dropped(struct device *n);
+
+/* ---- inventory_identity.c: serial numbers, EUI-64, makers ------------------------------------------ */
+
+/* The node stated what is now in its values: a serial number or EUI-64 of its own may lead elsewhere. */
+void identity_stated(struct device *n);
+/* The identity of an observation OB_MAKER or OB_BEHIND of that sender, or NULL when it names none. */
+struct device *identity_told(struct device *sender, const struct event *e);
+void identity_rebind(struct device *n); /* after n's device was judged */
+void identity_mac_seen(struct device *m); /* a MAC that an EUI-64 may have been waiting for */
+void identity_woke(struct device *n); /* the node spoke: has it really moved away? */
+
+/* ---- inventory.c ---------------------------------------------------------------------------------- */
+
+void asset_event(const struct device *n, unsigned what, enum attr a, struct bytes old, struct bytes new);
+
+#endif
