@@ -74,11 +74,15 @@ static const char *attr_name(const struct schema *s, uint16_t field)
 	return attr_rows[field].name;
 }
 
-const struct schema attr_schema = {
-	.field = attr_field, .type = attr_type, .privacy = attr_privacy, .name = attr_name, .n_fields = ATTR_N, .n_searched = ATTR_N
-};
+const struct schema attr_schema = { .field = attr_field,
+	.type = attr_type,
+	.privacy = attr_privacy,
+	.name = attr_name,
+	.n_fields = ATTR_N,
+	.n_searched = ATTR_N };
 
-/* ---- reading the documents ------------------------------------------------------------------------------ */
+/* ---- reading the documents ------------------------------------------------------------------------------
+ */
 
 struct reader {
 	struct fingerprints *f;
@@ -86,8 +90,8 @@ struct reader {
 	struct diag *diag;
 };
 
-static void wrong(struct reader *r, const struct yaml_node *at, const char *code, const char *text,
-	const char *detail)
+static void wrong(
+	struct reader *r, const struct yaml_node *at, const char *code, const char *text, const char *detail)
 {
 	diag_add(r->diag, DIAG_ERROR, r->file, at->line, at->column, code, text, detail);
 }
@@ -167,7 +171,8 @@ static void read_fingerprint(struct reader *r, const struct yaml_node *entry)
 		wrong(r, entry, "E706", "fingerprint `%s` needs a detection under `match`", id);
 		return;
 	}
-	if (!confidence || confidence->type != YAML_INT || confidence->integer < 1 || confidence->integer > 99) {
+	if (!confidence || confidence->type != YAML_INT || confidence->integer < 1 ||
+		confidence->integer > 99) {
 		wrong(r, entry, "E707", "fingerprint `%s` needs a `confidence` of 1 to 99", id);
 		return;
 	}
@@ -206,7 +211,8 @@ static void read_prefix(struct reader *r, const struct yaml_node *entry)
 	if (!prefix)
 		return;
 	if (!parse_prefix(prefix, &row.key)) {
-		wrong(r, entry, "E709", "`%s` is no MAC block: 6, 7 or 9 upper-case hex digits, quoted", prefix);
+		wrong(r, entry, "E709", "`%s` is no MAC block: 6, 7 or 9 upper-case hex digits, quoted",
+			prefix);
 		return;
 	}
 	if (yaml_get(entry, "vendor"))
@@ -252,14 +258,16 @@ static void read_file(struct reader *r, const struct yaml_file *y)
 			continue;
 		const struct yaml_node *dialect = yaml_get(doc, "dialect");
 		if (!dialect || !dialect->text || strcmp(dialect->text, "wardwatch/1") != 0)
-			wrong(r, doc, "E711", "a document of kind fingerprints needs `dialect: %s`", "wardwatch/1");
+			wrong(r, doc, "E711", "a document of kind fingerprints needs `dialect: %s`",
+				"wardwatch/1");
 		read_list(r, doc, "fingerprints", read_fingerprint);
 		read_list(r, doc, "prefixes", read_prefix);
 		read_list(r, doc, "arcs", read_arc);
 	}
 }
 
-/* ---- files ------------------------------------------------------------------------------------------------- */
+/* ---- files
+ * ------------------------------------------------------------------------------------------------- */
 
 static bool is_yaml(const char *name)
 {
@@ -363,7 +371,8 @@ size_t fingerprints_count(const struct fingerprints *f)
 	return f->n;
 }
 
-/* ---- asking ---------------------------------------------------------------------------------------------------- */
+/* ---- asking
+ * ---------------------------------------------------------------------------------------------------- */
 
 void fingerprints_eval(const struct fingerprints *f, const struct view *v,
 	void (*fn)(void *arg, const char *source, enum attr attr, struct bytes value, unsigned confidence),
@@ -385,7 +394,8 @@ const struct mac_prefix *fingerprints_prefix(const struct fingerprints *f, const
 	for (unsigned i = 0; i < 6; i++)
 		address = address << 8 | mac[i];
 	for (unsigned i = 0; f->n_prefixes && i < sizeof lengths / sizeof *lengths; i++) {
-		struct prefix_row key = { .key = (uint64_t)lengths[i] << 56 | address >> (48 - 4 * lengths[i]) };
+		struct prefix_row key = { .key = (uint64_t)lengths[i] << 56 |
+						 address >> (48 - 4 * lengths[i]) };
 		const struct prefix_row *row =
 			bsearch(&key, f->prefixes, f->n_prefixes, sizeof *f->prefixes, by_key);
 		if (row)
@@ -405,7 +415,8 @@ static bool is_root(struct bytes arc, struct bytes uid)
 static bool has_word(struct bytes text, struct bytes word)
 {
 	for (size_t at = 0; at + word.n <= text.n; at++)
-		if (bytes_eqi(bytes_sub(text, at, word.n), word) && (at == 0 || !ascii_alnum(text.p[at - 1])) &&
+		if (bytes_eqi(bytes_sub(text, at, word.n), word) &&
+			(at == 0 || !ascii_alnum(text.p[at - 1])) &&
 			!ascii_alnum(bytes_at(text, at + word.n)))
 			return true;
 	return false;

@@ -95,7 +95,8 @@ void asset_event(const struct device *n, unsigned what, enum attr a, struct byte
 		.event = (uint8_t)what,
 		.ts_ns = inv->now->ts_ns,
 		.packet = inv->now->packet };
-	TREE_EACH (d, node_root(n)) {
+	TREE_EACH(d, node_root(n))
+	{
 		if (d->kind == NODE_IP && e->conv.src.family == 0)
 			e->conv.src = d->ip;
 		if (d->kind == NODE_MAC && mac_is_zero(&e->conv.smac))
@@ -147,8 +148,8 @@ static struct device *spoke(struct inventory *inv, const struct event *e, unsign
 		hear(m, vlan);
 	if (!addr_is_host(ip))
 		return m;
-	struct device *a = addr_is_home(ip) ? get_ip(inv, ip, vlan, e->conv.vni) :
-					      find_ip(inv, ip, vlan, e->conv.vni);
+	struct device *a =
+		addr_is_home(ip) ? get_ip(inv, ip, vlan, e->conv.vni) : find_ip(inv, ip, vlan, e->conv.vni);
 	if (m) {
 		join_carried(m, ip, a);
 		a = find_ip(inv, ip, vlan, e->conv.vni);
@@ -202,8 +203,8 @@ static void about_address(struct inventory *inv, const struct event *e)
 		}
 	}
 	if (addr_is_host(&e->about_ip))
-		a = addr_is_home(&e->about_ip) ? get_ip(inv, &e->about_ip, vlan, e->conv.vni) :
-						 find_ip(inv, &e->about_ip, vlan, e->conv.vni);
+		a = addr_is_home(&e->about_ip) ? get_ip(inv, &e->about_ip, vlan, e->conv.vni)
+					       : find_ip(inv, &e->about_ip, vlan, e->conv.vni);
 	if (a && m && a->up == node_index(m))
 		node_vlan(a, vlan);
 	if (m || a)
@@ -229,11 +230,12 @@ static void observe(struct inventory *inv, const struct event *e)
 		return;
 	node_touch(n);
 	put_all(n, e);
-	if (n->kind == NODE_IDENTITY && sender)
-		node_touch(sender);
+	if (n->kind == NODE_IDENTITY)
+		identity_rebind(sender);
 }
 
-/* ---- services ------------------------------------------------------------------------------------------- */
+/* ---- services -------------------------------------------------------------------------------------------
+ */
 
 static bool has_port(const struct dissector *d, uint16_t port)
 {
@@ -272,7 +274,8 @@ static void service(struct inventory *inv, const struct event *e, struct bytes p
 	inv->service.port = port;
 	inv->service.proto = (uint8_t)proto;
 	char text[64];
-	snprintf(text, sizeof text, "%.*s/%u", (int)bytes_first(protocol, 48).n, (const char *)protocol.p, port);
+	snprintf(text, sizeof text, "%.*s/%u", (int)bytes_first(protocol, 48).n, (const char *)protocol.p,
+		port);
 	const char *source = proto < PROTO_N ? dissectors[proto]->name : "flow";
 	if (server && server->spoke)
 		value_put(server, ATTR_SERVICE_OFFERED, bytes_str(text), 70, source);
@@ -308,7 +311,8 @@ static void message(struct inventory *inv, const struct event *e)
 		service(inv, e, bytes_str(dissectors[e->proto]->name), e->proto);
 }
 
-/* ---- the record --------------------------------------------------------------------------------------------- */
+/* ---- the record
+ * --------------------------------------------------------------------------------------------- */
 
 static void judge_touched(struct inventory *inv)
 {

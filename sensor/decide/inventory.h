@@ -37,8 +37,7 @@ void inventory_free(struct inventory *inv);
 
 /* Calls fn for each asset event (PROTO_asset: created, updated, conflicting) that a fed record brings about,
  * before inventory_feed returns; the event is valid during the call. fn must not feed this inventory. */
-void inventory_on_asset(
-	struct inventory *inv, void (*fn)(void *arg, const struct event *asset), void *arg);
+void inventory_on_asset(struct inventory *inv, void (*fn)(void *arg, const struct event *asset), void *arg);
 
 /* Takes what a record says: who exists (flow, arp), observations, leases, services. */
 void inventory_feed(struct inventory *inv, const struct event *e);
@@ -54,9 +53,9 @@ const struct device *inventory_of(const struct inventory *inv, const struct even
 void inventory_each(const struct inventory *inv, void (*fn)(void *arg, const struct device *d), void *arg);
 size_t inventory_count(const struct inventory *inv);
 
-/* A hash of what the device was first known by: its MAC (a virtual or locally administered one with its VLAN),
- * a serial number with its maker or an EUI-64 (told of by another), else its address. So it does not depend
- * on policies or on when it is asked for; devices found to be one keep the older id. */
+/* A hash of what the device was first known by: its MAC (a virtual or locally administered one with its
+ * VLAN), a serial number with its maker or an EUI-64 (told of by another), else its address. So it does not
+ * depend on policies or on when it is asked for; devices found to be one keep the older id. */
 void device_id(const struct device *d, char out[DEVICE_ID]);
 /* The best value (i = 0) of a ONE attribute or the i-th of a MANY attribute, in the order they came; false
  * past the end. */

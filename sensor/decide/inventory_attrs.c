@@ -27,8 +27,8 @@ const struct value *value_best(const struct device *n, enum attr a)
 	return best;
 }
 
-static void value_set(struct value *v, struct bytes text, unsigned confidence, const char *source,
-	const struct event *e)
+static void value_set(
+	struct value *v, struct bytes text, unsigned confidence, const char *source, const struct event *e)
 {
 	v->len = (uint8_t)(text.n < VALUE_BYTES ? text.n : VALUE_BYTES);
 	memcpy(v->text, text.p, v->len);
@@ -38,8 +38,8 @@ static void value_set(struct value *v, struct bytes text, unsigned confidence, c
 	v->first_ns = v->last_ns = e->ts_ns;
 }
 
-static struct value *value_add(struct device *n, enum attr a, struct bytes text, unsigned confidence,
-	const char *source)
+static struct value *value_add(
+	struct device *n, enum attr a, struct bytes text, unsigned confidence, const char *source)
 {
 	struct inventory *inv = n->inv;
 	uint32_t i = pool_get(&inv->values);
@@ -169,12 +169,12 @@ static struct leaf tree_get(const struct view *view, uint16_t field)
 	/* Our own view object, which the caller holds as const. */
 	struct tree_view *t = (struct tree_view *)(uintptr_t)view;
 	unsigned n = 0;
-	TREE_EACH (d, t->root)
-		for (uint32_t i = d->values; i && n < VIEW_VALUES; i = value_at(d->inv, i)->next) {
-			const struct value *v = value_at(d->inv, i);
-			if (v->attr == field && !v->by_fingerprint)
-				t->values[n++] = value_text(v);
-		}
+	TREE_EACH(d, t->root)
+	for (uint32_t i = d->values; i && n < VIEW_VALUES; i = value_at(d->inv, i)->next) {
+		const struct value *v = value_at(d->inv, i);
+		if (v->attr == field && !v->by_fingerprint)
+			t->values[n++] = value_text(v);
+	}
 	return (struct leaf){ .type = FACT_STR, .values = t->values, .n = n };
 }
 
@@ -255,8 +255,7 @@ static void rank(struct device *root, struct verdict *v)
 		return;
 	root->type = root->candidate[0].type;
 	root->type_confidence = root->candidate[0].confidence;
-	struct value *made =
-		value_add(root, ATTR_TYPE, bytes_str(root->type), root->type_confidence, source);
+	struct value *made = value_add(root, ATTR_TYPE, bytes_str(root->type), root->type_confidence, source);
 	if (made)
 		made->by_fingerprint = true;
 }
@@ -268,18 +267,18 @@ void device_judge(struct device *root)
 		return;
 	root->dirty = false;
 	root->is_archive = root->is_modality = false;
-	TREE_EACH (n, root)
-		values_keep(n, true);
+	TREE_EACH(n, root)
+	values_keep(n, true);
 	struct tree_view view = { .view = { .get = tree_get }, .root = root };
 	struct verdict verdict = { .root = root };
 	/* A type that a protocol states outright counts like a fingerprint. */
-	TREE_EACH (n, root)
-		for (uint32_t i = n->values; i; i = value_at(inv, i)->next) {
-			const struct value *v = value_at(inv, i);
-			const struct type_row *row = v->attr == ATTR_TYPE ? type_find(value_text(v)) : NULL;
-			if (row)
-				say_type(&verdict, v->source, row->key, v->confidence);
-		}
+	TREE_EACH(n, root)
+	for (uint32_t i = n->values; i; i = value_at(inv, i)->next) {
+		const struct value *v = value_at(inv, i);
+		const struct type_row *row = v->attr == ATTR_TYPE ? type_find(value_text(v)) : NULL;
+		if (row)
+			say_type(&verdict, v->source, row->key, v->confidence);
+	}
 	if (inv->fingerprints)
 		fingerprints_eval(inv->fingerprints, &view.view, on_set, &verdict);
 	rank(root, &verdict);
@@ -302,14 +301,14 @@ static bool better(const struct value *v, const struct value *best)
 
 static bool told_before(const struct device *root, const struct value *v)
 {
-	TREE_EACH (n, (struct device *)(uintptr_t)root)
-		for (uint32_t i = n->values; i; i = value_at(n->inv, i)->next) {
-			const struct value *o = value_at(n->inv, i);
-			if (o == v)
-				return false;
-			if (o->attr == v->attr && bytes_eq(value_text(o), value_text(v)))
-				return true;
-		}
+	TREE_EACH(n, (struct device *)(uintptr_t)root)
+	for (uint32_t i = n->values; i; i = value_at(n->inv, i)->next) {
+		const struct value *o = value_at(n->inv, i);
+		if (o == v)
+			return false;
+		if (o->attr == v->attr && bytes_eq(value_text(o), value_text(v)))
+			return true;
+	}
 	return false;
 }
 
@@ -317,19 +316,19 @@ bool device_attr(const struct device *d, enum attr a, unsigned i, struct attr_va
 {
 	const struct value *best = NULL;
 	struct device *root = node_root(d);
-	TREE_EACH (n, root)
-		for (uint32_t at = n->values; at; at = value_at(n->inv, at)->next) {
-			const struct value *v = value_at(n->inv, at);
-			if (v->attr != a)
-				continue;
-			if (!attr_rows[a].many) {
-				if (better(v, best))
-					best = v;
-			} else if (!told_before(root, v) && i-- == 0) {
-				fill(v, out);
-				return true;
-			}
+	TREE_EACH(n, root)
+	for (uint32_t at = n->values; at; at = value_at(n->inv, at)->next) {
+		const struct value *v = value_at(n->inv, at);
+		if (v->attr != a)
+			continue;
+		if (!attr_rows[a].many) {
+			if (better(v, best))
+				best = v;
+		} else if (!told_before(root, v) && i-- == 0) {
+			fill(v, out);
+			return true;
 		}
+	}
 	if (attr_rows[a].many || !best || i > 0)
 		return false;
 	fill(best, out);

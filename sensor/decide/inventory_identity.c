@@ -176,7 +176,8 @@ void identity_woke(struct device *n)
 	}
 }
 
-/* ---- what senders carry of others ------------------------------------------------------------------------ */
+/* ---- what senders carry of others ------------------------------------------------------------------------
+ */
 
 static struct bytes fact_of(const struct event *e, enum attr a)
 {
@@ -233,7 +234,8 @@ static bool arc_agrees(const struct device *root, const struct device *id)
 static bool states_another(const struct device *root, const struct device *id)
 {
 	static const enum attr strong[] = { ATTR_SERIAL, ATTR_MANUFACTURER, ATTR_MODEL };
-	TREE_EACH (n, (struct device *)(uintptr_t)root) {
+	TREE_EACH(n, (struct device *)(uintptr_t)root)
+	{
 		if (n->kind == NODE_IDENTITY)
 			continue;
 		for (size_t i = 0; i < sizeof strong / sizeof *strong; i++) {
@@ -255,7 +257,8 @@ static bool may_be_maker(const struct device *sender, const struct device *id)
 
 void identity_rebind(struct device *n)
 {
-	TREE_EACH (s, node_root(n)) {
+	TREE_EACH(s, node_root(n))
+	{
 		struct device *id = ref_get(n->inv, s->made_first);
 		if (!id || id->stated || (id->up && id->link != LINK_MAKER))
 			continue;

@@ -24,11 +24,23 @@ static struct device *owner(const struct device *a)
 	return m && !mac_forwards(m) ? m : NULL;
 }
 
+/* Privacy addresses (RFC 8981) are used for a day: the oldest makes place. */
+static void forget_oldest6(struct device *m)
+{
+	uint32_t i = m->child;
+	while (i && (node_at(m->inv, i)->kind != NODE_IP || node_at(m->inv, i)->ip.family != 6))
+		i = node_at(m->inv, i)->next;
+	if (i && node_at(m->inv, i)->fed != m->inv->fed)
+		node_drop(node_at(m->inv, i));
+}
+
 static void relink(struct device *a)
 {
 	struct device *m = owner(a);
 	if (m ? a->up == node_index(m) : a->up == 0 || a->link != LINK_OWNER)
 		return;
+	if (m && m->n_children >= CHILDREN_MAX && a->ip.family == 6)
+		forget_oldest6(m);
 	if (!m || !node_link(a, m, LINK_OWNER))
 		node_unlink(a);
 }

@@ -136,7 +136,7 @@ void node_vlan(struct device *n, uint16_t vlan)
 
 /* ---- letting go ------------------------------------------------------------------------------------ */
 
-static void node_drop(struct device *n)
+void node_drop(struct device *n)
 {
 	struct inventory *inv = n->inv;
 	while (n->child)
@@ -171,18 +171,18 @@ static void tree_drop(struct device *root)
 /* Nothing better than its MAC vendor and an address is known of it. */
 static bool is_weak(struct device *root)
 {
-	TREE_EACH (n, root)
-		for (uint32_t v = n->values; v; v = ((struct value *)pool_at(&n->inv->values, v))->next)
-			if (((struct value *)pool_at(&n->inv->values, v))->confidence >= TYPE_CONFIDENCE)
-				return false;
+	TREE_EACH(n, root)
+	for (uint32_t v = n->values; v; v = ((struct value *)pool_at(&n->inv->values, v))->next)
+		if (((struct value *)pool_at(&n->inv->values, v))->confidence >= TYPE_CONFIDENCE)
+			return false;
 	return true;
 }
 
 static bool in_use(struct device *root)
 {
-	TREE_EACH (n, root)
-		if (n->fed == n->inv->fed)
-			return true;
+	TREE_EACH(n, root)
+	if (n->fed == n->inv->fed)
+		return true;
 	return false;
 }
 
@@ -223,8 +223,8 @@ static void key_add(struct key *k, const void *p, size_t n)
 	k->n += n;
 }
 
-static uint64_t key_hash(const struct inventory *inv, uint8_t kind, const void *p, size_t n, uint16_t vlan,
-	uint32_t vni)
+static uint64_t key_hash(
+	const struct inventory *inv, uint8_t kind, const void *p, size_t n, uint16_t vlan, uint32_t vni)
 {
 	struct key k = { 0 };
 	key_add(&k, &kind, sizeof kind);

@@ -17,16 +17,17 @@
 #include "packet/dissect.h"
 
 enum {
-	VALUE_BYTES = 160,  /* of one attribute value; longer ones are cut */
-	VALUES_MANY = 32,   /* values of a MANY attribute of one node */
-	CHILDREN_MAX = 64,  /* nodes directly under one */
-	GATHER_MAX = 128,   /* addresses, MACs, VLANs of one device that are told */
+	VALUE_BYTES = 160, /* of one attribute value; longer ones are cut */
+	VALUES_MANY = 32,  /* values of a MANY attribute of one node */
+	CHILDREN_MAX = 64, /* nodes directly under one */
+	GATHER_MAX = 128,  /* addresses, MACs, VLANs of one device that are told */
 	CANDIDATES = 4,
 	NODE_VLANS = 8,
 	LABEL_BYTES = 64,
 };
 
-/* An address whose holder was silent for so long may be taken by another MAC without that being a conflict. */
+/* An address whose holder was silent for so long may be taken by another MAC without that being a conflict.
+ */
 #define TAKEOVER_NS (600ull * 1000000000u)
 /* A device that turns up at another address so long after it was last seen has moved there. */
 #define MOVED_NS (60ull * 1000000000u)
@@ -59,10 +60,10 @@ struct device {
 	struct inventory *inv;
 	uint8_t kind, link; /* enum node_kind, enum link_kind to `up` */
 	uint8_t n_vlan, n_children, n_candidates;
-	bool spoke;      /* sent a packet itself */
-	bool in_table;   /* its key leads to it; false: the key went to another (a lease that ended) */
-	bool dirty;      /* root: values changed since fingerprints were last asked */
-	bool is_archive; /* root: passes on what others made */
+	bool spoke;       /* sent a packet itself */
+	bool in_table;    /* its key leads to it; false: the key went to another (a lease that ended) */
+	bool dirty;       /* root: values changed since fingerprints were last asked */
+	bool is_archive;  /* root: passes on what others made */
 	bool is_modality; /* root: fetches worklists or reports steps as only a modality does */
 	/* tree */
 	uint32_t up, child, next;
@@ -90,10 +91,10 @@ struct device {
 	struct ref made_first;
 	bool made_many;
 	/* NODE_IDENTITY */
-	struct ref sender; /* who carried it, or said it of itself */
+	struct ref sender;    /* who carried it, or said it of itself */
 	uint8_t identity[16]; /* SHA-256 of its key, cut: the id must not hang on the run's seed */
-	bool is_strong;    /* has a serial number or EUI-64 of its own: can be a device by itself */
-	bool stated;       /* somebody said it of itself */
+	bool is_strong;       /* has a serial number or EUI-64 of its own: can be a device by itself */
+	bool stated;          /* somebody said it of itself */
 	/* root: what fingerprints said */
 	const char *type;
 	uint8_t type_confidence;
@@ -160,6 +161,8 @@ struct device *get_mac(struct inventory *inv, const struct mac *m, uint16_t vlan
 struct device *get_identity(struct inventory *inv, struct bytes key);
 /* A device is let go: the oldest weakly known, never one that the record in hand is about. */
 void node_make_room(struct inventory *inv);
+/* Forgets one node; what hung under it stands by itself. */
+void node_drop(struct device *n);
 /* Its key is free again for another node; what is known stays on it. */
 void node_close(struct device *n);
 /* Seen now: it and its device are the last to be let go, and are looked at at the end of the record. */
@@ -195,9 +198,9 @@ void join_node_dropped(struct device *n);
 void identity_stated(struct device *n);
 /* The identity of an observation OB_MAKER or OB_BEHIND of that sender, or NULL when it names none. */
 struct device *identity_told(struct device *sender, const struct event *e);
-void identity_rebind(struct device *n); /* after n's device was judged */
+void identity_rebind(struct device *n);   /* after n's device was judged */
 void identity_mac_seen(struct device *m); /* a MAC that an EUI-64 may have been waiting for */
-void identity_woke(struct device *n); /* the node spoke: has it really moved away? */
+void identity_woke(struct device *n);     /* the node spoke: has it really moved away? */
 
 /* ---- inventory.c ---------------------------------------------------------------------------------- */
 

@@ -62,8 +62,13 @@ static void registry_close(struct registry *r)
 
 struct oui *oui_open(const char *dir)
 {
-	static const struct { const char *file; unsigned digits; } files[REGISTRIES] = {
-		{ "oui36.csv", 9 }, { "mam.csv", 7 }, { "oui.csv", 6 },
+	static const struct {
+		const char *file;
+		unsigned digits;
+	} files[REGISTRIES] = {
+		{ "oui36.csv", 9 },
+		{ "mam.csv", 7 },
+		{ "oui.csv", 6 },
 	};
 	struct oui *o = calloc(1, sizeof *o);
 	bool any = false;
@@ -142,7 +147,8 @@ static struct bytes find_line(struct registry *r, uint64_t wanted)
 	return (struct bytes){ 0 };
 }
 
-/* ---- lookup ---------------------------------------------------------------------------------------------- */
+/* ---- lookup ----------------------------------------------------------------------------------------------
+ */
 
 /* RFC 4180: a quoted field may hold commas, and quotes doubled. */
 static struct bytes organisation(struct oui *o, struct bytes field)

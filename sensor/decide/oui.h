@@ -16,8 +16,8 @@ struct oui;
 /* NULL: none of the files is there (errno says why); then no vendor is known. */
 struct oui *oui_open(const char *dir);
 void oui_close(struct oui *o);
-/* The organisation of the longest block (36, 28, 24 bits) with that address, valid while o is open; empty when
- * none, "Private", or the address is locally administered or a group's. */
+/* The organisation of the longest block (36, 28, 24 bits) with that address, valid while o is open; empty
+ * when none, "Private", or the address is locally administered or a group's. */
 struct bytes oui_vendor(struct oui *o, const struct mac *m);
 
 #endif

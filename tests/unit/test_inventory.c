@@ -1,0 +1,628 @@
+#include "decide/inventory.h"
+#include "packet/categories.h"
+#include "records.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define CT   "00-01-E3-52-21-21"
+#define PACS "00-25-90-4E-10-10"
+#define MON  "00-09-FB-31-31-31"
+#define HIS  "00-05-69-3A-11-11"
+#define GW   "00-00-0C-A1-00-01"
+#define EVIL "00-06-5B-02-02-02"
+
+/* Rules as the shipped ones have them, in small. */
+static const char rules[] =
+	"dialect: wardwatch/1\nkind: fingerprints\n"
+	"fingerprints:\n"
+	"    - {id: archive, match: {dicom.service: [qr_scp, commitment_scp]}, set: {role: archive}, "
+	"confidence: 80}\n"
+	"    - {id: modality, match: {dicom.service: [worklist_scu, mpps_scu]}, set: {role: modality}, "
+	"confidence: 80}\n"
+	"    - {id: ct, match: {dicom.modality: CT}, set: {type: imaging_ct}, confidence: 85}\n"
+	"prefixes:\n    - {prefix: '0009FB', vendor: Philips, class: patient_monitor}\n"
+	"arcs:\n    - {prefix: '1.3.12.2.1107.5', maker: SIEMENS}\n";
+
+struct world {
+	struct inventory *inv;
+	struct fingerprints *f;
+	struct counters counters;
+	struct limits limits;
+	struct diag diag;
+	uint64_t packet, seconds;
+	unsigned conflicts, created;
+};
+
+static void on_asset(void *arg, const struct event *e)
+{
+	struct world *w = arg;
+	w->conflicts += e->event == ASSET_EV_CONFLICTING;
+	w->created += e->event == ASSET_EV_CREATED;
+}
+
+static void world_start(struct world *w)
+{
+	w->inv = inventory_new(&w->limits, &w->counters, w->f, NULL);
+	assert_non_null(w->inv);
+	inventory_on_asset(w->inv, on_asset, w);
+}
+
+static int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof *w);
+	assert_non_null(w);
+	limits_default(&w->limits);
+	w->f = fingerprints_parse("rules", bytes_str(rules), &w->diag);
+	diag_print(&w->diag, stderr, true);
+	assert_non_null(w->f);
+	world_start(w);
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+	inventory_free(w->inv);
+	fingerprints_free(w->f);
+	diag_free(&w->diag);
+	free(w);
+	return 0;
+}
+
+static void feed(struct world *w, struct rec *r)
+{
+	rec_at(r, ++w->packet, w->seconds);
+	inventory_feed(w->inv, rec_event(r));
+}
+
+static void arp(struct world *w, const char *ip, const char *mac)
+{
+	struct rec r;
+	rec_observe(&r, PROTO_arp, OB_ADDRESS);
+	rec_event(&r)->conv.proto = 0;
+	rec_from(&r, NULL, mac);
+	rec_about(&r, ip, mac);
+	feed(w, &r);
+}
+
+static void sends(struct world *w, const char *ip, const char *mac)
+{
+	struct rec r;
+	rec_begin(&r, PROTO_flow, FLOW_EV_START);
+	rec_from(&r, ip, mac);
+	rec_to(&r, "10.0.0.250", GW);
+	feed(w, &r);
+}
+
+static void lease(struct world *w, const char *ip, const char *mac, const char *name)
+{
+	struct rec r;
+	rec_observe(&r, PROTO_dhcp, OB_ADDRESS);
+	rec_event(&r)->conv.proto = 17;
+	rec_from(&r, "10.0.0.2", PACS);
+	rec_about(&r, ip, mac);
+	if (name)
+		rec_attr(&r, ATTR_HOST_NAME, name, 60);
+	feed(w, &r);
+}
+
+static const struct device *by_ip(struct world *w, const char *ip)
+{
+	struct rec r;
+	rec_begin(&r, PROTO_flow, FLOW_EV_START);
+	rec_from(&r, ip, NULL);
+	return inventory_of(w->inv, rec_event(&r), DIR_CLIENT);
+}
+
+static const struct device *by_mac(struct world *w, const char *mac)
+{
+	struct rec r;
+	rec_begin(&r, PROTO_arp, 0);
+	rec_from(&r, NULL, mac);
+	return inventory_of(w->inv, rec_event(&r), DIR_CLIENT);
+}
+
+static size_t n_ips(const struct device *d)
+{
+	const struct addr *ips;
+	return device_ips(d, &ips);
+}
+
+static void check_attr(const struct device *d, enum attr a, const char *want)
+{
+	struct attr_value v;
+	assert_non_null(d);
+	if (!want) {
+		assert_false(device_attr(d, a, 0, &v));
+		return;
+	}
+	assert_true(device_attr(d, a, 0, &v));
+	if (!bytes_is(v.value, want))
+		fail_msg("%s is %.*s, not %s", attr_rows[a].name, (int)v.value.n, (const char *)v.value.p,
+			want);
+}
+
+static void says(struct world *w, const char *ip, const char *mac, enum attr a, const char *v)
+{
+	struct rec r;
+	rec_observe(&r, PROTO_dicom, OB_SENDER);
+	rec_from(&r, ip, mac);
+	rec_to(&r, "10.0.0.10", PACS);
+	rec_attr(&r, a, v, 90);
+	feed(w, &r);
+}
+
+static void made(struct world *w, const char *ip, const char *mac, const char *maker, const char *model,
+	const char *serial)
+{
+	struct rec r;
+	rec_observe(&r, PROTO_dicom, OB_MAKER);
+	rec_from(&r, ip, mac);
+	rec_to(&r, "10.0.0.10", PACS);
+	rec_attr(&r, ATTR_MANUFACTURER, maker, 90);
+	rec_attr(&r, ATTR_MODEL, model, 90);
+	if (serial)
+		rec_attr(&r, ATTR_SERIAL, serial, 90);
+	feed(w, &r);
+}
+
+/* ---- addresses and MACs ---------------------------------------------------------------------------- */
+
+static void test_mac_and_addresses(void **state)
+{
+	struct world *w = *state;
+	sends(w, "10.0.0.5", CT);
+	sends(w, "fe80::5", CT);
+	arp(w, "10.0.0.5", CT);
+	assert_int_equal(inventory_count(w->inv), 1);
+	assert_ptr_equal(by_ip(w, "10.0.0.5"), by_mac(w, CT));
+	assert_ptr_equal(by_ip(w, "fe80::5"), by_mac(w, CT));
+	assert_false(device_is_router(by_mac(w, CT)));
+	assert_int_equal(w->created, 1);
+}
+
+static void test_router(void **state)
+{
+	struct world *w = *state;
+	sends(w, "10.9.0.1", GW);
+	says(w, "10.9.0.1", GW, ATTR_MODEL, "FAR AWAY");
+	assert_ptr_equal(by_ip(w, "10.9.0.1"), by_mac(w, GW));
+	sends(w, "10.9.0.2", GW);
+	/* Two hosts behind it: taken apart, and nothing of theirs stays with the router. */
+	assert_ptr_not_equal(by_ip(w, "10.9.0.1"), by_mac(w, GW));
+	assert_ptr_not_equal(by_ip(w, "10.9.0.2"), by_ip(w, "10.9.0.1"));
+	assert_true(device_is_router(by_mac(w, GW)));
+	check_attr(by_mac(w, GW), ATTR_MODEL, NULL);
+	check_attr(by_ip(w, "10.9.0.1"), ATTR_MODEL, "FAR AWAY");
+	arp(w, "10.0.0.1", GW);
+	assert_ptr_equal(by_ip(w, "10.0.0.1"), by_mac(w, GW));
+	assert_int_equal(inventory_count(w->inv), 3);
+}
+
+static void test_router_with_its_own_address_first(void **state)
+{
+	struct world *w = *state;
+	arp(w, "10.0.0.1", GW);
+	sends(w, "10.9.0.1", GW);
+	assert_ptr_not_equal(by_ip(w, "10.9.0.1"), by_mac(w, GW));
+	assert_true(device_is_router(by_mac(w, GW)));
+	/* The host's own segment is mirrored too, with other VLAN ids. */
+	struct rec r;
+	rec_observe(&r, PROTO_arp, OB_ADDRESS);
+	rec_from(&r, NULL, CT);
+	rec_about(&r, "10.9.0.1", CT);
+	rec_event(&r)->conv.vlan[0] = 9;
+	feed(w, &r);
+	assert_ptr_equal(by_ip(w, "10.9.0.1"), by_mac(w, CT));
+	assert_int_equal(w->conflicts, 0);
+}
+
+static void test_two_claimed_addresses_are_no_router(void **state)
+{
+	struct world *w = *state;
+	sends(w, "10.0.0.5", CT);
+	sends(w, "10.0.0.6", CT);
+	arp(w, "10.0.0.5", CT);
+	arp(w, "10.0.0.6", CT);
+	sends(w, "10.0.0.5", CT);
+	assert_false(device_is_router(by_mac(w, CT)));
+	assert_int_equal(n_ips(by_mac(w, CT)), 2);
+	assert_int_equal(inventory_count(w->inv), 1);
+}
+
+static void test_internet_is_no_device(void **state)
+{
+	struct world *w = *state;
+	arp(w, "10.0.0.1", GW);
+	sends(w, "203.0.113.50", GW);
+	assert_null(by_ip(w, "203.0.113.50"));
+	assert_int_equal(inventory_count(w->inv), 1);
+	assert_true(device_is_router(by_mac(w, GW)));
+	/* On the segment it is one. */
+	arp(w, "198.51.100.7", CT);
+	assert_non_null(by_ip(w, "198.51.100.7"));
+}
+
+static void test_slaac_is_no_router(void **state)
+{
+	struct world *w = *state;
+	char ip[ADDR_TEXT];
+	arp(w, "10.0.0.5", CT);
+	for (unsigned i = 1; i < 100; i++) {
+		snprintf(ip, sizeof ip, "fd20:30::%x:%x:1", i, i * 7);
+		sends(w, ip, CT);
+	}
+	assert_false(device_is_router(by_mac(w, CT)));
+	assert_int_equal(inventory_count(w->inv), 1);
+	assert_ptr_equal(by_ip(w, "10.0.0.5"), by_mac(w, CT));
+	for (unsigned i = 1; i <= 4; i++) {
+		snprintf(ip, sizeof ip, "fd20:%x::9", i);
+		sends(w, ip, GW);
+	}
+	assert_true(device_is_router(by_mac(w, GW)));
+}
+
+static void test_virtual_and_group_macs(void **state)
+{
+	struct world *w = *state;
+	arp(w, "10.0.0.1", "00-00-5E-00-01-0A");
+	assert_true(device_is_router(by_ip(w, "10.0.0.1")));
+	sends(w, "10.0.0.7", "01-00-5E-00-00-01");
+	assert_null(by_mac(w, "01-00-5E-00-00-01"));
+	sends(w, "255.255.255.255", NULL);
+	sends(w, "0.0.0.0", NULL);
+	assert_int_equal(inventory_count(w->inv), 2); /* the router and 10.0.0.7 by its address */
+}
+
+static void test_local_mac_in_two_vlans(void **state)
+{
+	struct world *w = *state;
+	struct rec r;
+	for (uint16_t vlan = 10; vlan <= 20; vlan = (uint16_t)(vlan + 10)) {
+		rec_observe(&r, PROTO_arp, OB_ADDRESS);
+		rec_from(&r, NULL, "02-00-00-00-00-01");
+		rec_event(&r)->conv.vlan[0] = vlan;
+		rec_about(&r, vlan == 10 ? "10.1.0.1" : "10.2.0.1", "02-00-00-00-00-01");
+		feed(w, &r);
+	}
+	assert_int_equal(inventory_count(w->inv), 2);
+	for (uint16_t vlan = 10; vlan <= 20; vlan = (uint16_t)(vlan + 10)) {
+		rec_observe(&r, PROTO_arp, OB_ADDRESS);
+		rec_from(&r, NULL, CT);
+		rec_event(&r)->conv.vlan[0] = vlan;
+		rec_about(&r, "10.3.0.1", CT);
+		feed(w, &r);
+	}
+	const uint16_t *vlans;
+	assert_int_equal(inventory_count(w->inv), 3);
+	assert_int_equal(device_vlans(by_mac(w, CT), &vlans), 2);
+	assert_int_equal(vlans[1], 20);
+}
+
+static void test_arp_spoof(void **state)
+{
+	struct world *w = *state;
+	sends(w, "10.0.0.31", MON); /* never asked by ARP itself */
+	arp(w, "10.0.0.11", HIS);
+	arp(w, "10.0.0.102", EVIL);
+	arp(w, "10.0.0.31", EVIL);
+	arp(w, "10.0.0.11", EVIL);
+	arp(w, "10.0.0.11", EVIL);
+	sends(w, "10.0.0.31", EVIL); /* passes it on */
+	sends(w, "10.0.0.11", EVIL);
+	assert_ptr_equal(by_ip(w, "10.0.0.31"), by_mac(w, MON));
+	assert_ptr_equal(by_ip(w, "10.0.0.11"), by_mac(w, HIS));
+	assert_ptr_equal(by_ip(w, "10.0.0.102"), by_mac(w, EVIL));
+	assert_false(device_is_router(by_mac(w, EVIL)));
+	assert_int_equal(inventory_count(w->inv), 3);
+	assert_int_equal(w->conflicts, 2);
+}
+
+static void test_lease(void **state)
+{
+	struct world *w = *state;
+	lease(w, "10.0.0.50", MON, "MX800");
+	says(w, "10.0.0.50", MON, ATTR_MODEL, "MONITOR");
+	check_attr(by_ip(w, "10.0.0.50"), ATTR_HOST_NAME, "MX800");
+	/* The address goes to another, what was said at it stays with the first. */
+	lease(w, "10.0.0.50", CT, "CT1");
+	lease(w, "10.0.0.51", MON, "MX800");
+	check_attr(by_ip(w, "10.0.0.50"), ATTR_HOST_NAME, "CT1");
+	check_attr(by_ip(w, "10.0.0.50"), ATTR_MODEL, NULL);
+	check_attr(by_ip(w, "10.0.0.51"), ATTR_MODEL, "MONITOR");
+	assert_ptr_equal(by_ip(w, "10.0.0.51"), by_mac(w, MON));
+	assert_int_equal(w->conflicts, 0);
+}
+
+static void test_replaced_after_silence(void **state)
+{
+	struct world *w = *state;
+	arp(w, "10.0.0.5", CT);
+	says(w, "10.0.0.5", CT, ATTR_MODEL, "OLD");
+	w->seconds = 3600;
+	arp(w, "10.0.0.5", MON);
+	assert_ptr_equal(by_ip(w, "10.0.0.5"), by_mac(w, MON));
+	check_attr(by_ip(w, "10.0.0.5"), ATTR_MODEL, NULL);
+	check_attr(by_mac(w, CT), ATTR_MODEL, "OLD");
+	assert_int_equal(w->conflicts, 0);
+}
+
+static void test_silent_peer_is_no_device(void **state)
+{
+	struct world *w = *state;
+	struct rec r;
+	sends(w, "10.0.0.5", CT);
+	assert_int_equal(inventory_count(w->inv), 1);
+	assert_null(by_ip(w, "10.0.0.250"));
+	rec_begin(&r, PROTO_flow, FLOW_EV_END);
+	rec_from(&r, "10.0.0.5", CT);
+	rec_to(&r, "10.0.0.250", PACS);
+	rec_str(&r, FLOW_PROTOCOL, "dicom");
+	rec_str(&r, FLOW_STATE, "closed");
+	rec_uint(&r, FLOW_DESTINATION_PACKETS, 3);
+	feed(w, &r);
+	assert_int_equal(inventory_count(w->inv), 2);
+	check_attr(by_ip(w, "10.0.0.250"), ATTR_SERVICE_OFFERED, "dicom/104");
+	check_attr(by_ip(w, "10.0.0.5"), ATTR_SERVICE_USED, "dicom/104");
+}
+
+/* ---- attributes --------------------------------------------------------------------------------------- */
+
+static void test_confidence(void **state)
+{
+	struct world *w = *state;
+	struct rec r;
+	says(w, "10.0.0.5", CT, ATTR_MODEL, "A");
+	rec_observe(&r, PROTO_dhcp, OB_SENDER);
+	rec_from(&r, "10.0.0.5", CT);
+	rec_attr(&r, ATTR_MODEL, "guess", 60);
+	feed(w, &r);
+	check_attr(by_mac(w, CT), ATTR_MODEL, "A");
+	w->seconds = 10;
+	says(w, "10.0.0.5", CT, ATTR_MODEL, "B");
+	check_attr(by_mac(w, CT), ATTR_MODEL, "B");
+	struct attr_value v;
+	assert_true(device_attr(by_mac(w, CT), ATTR_MODEL, 0, &v));
+	assert_string_equal(v.source, "dicom");
+	assert_int_equal(v.confidence, 90);
+	assert_int_equal(v.packet, 3);
+	assert_int_equal(v.last_ns - v.first_ns, 0);
+	says(w, "10.0.0.5", CT, ATTR_AE_TITLE, "CT1");
+	says(w, "10.0.0.5", CT, ATTR_AE_TITLE, "CT2");
+	says(w, "10.0.0.5", CT, ATTR_AE_TITLE, "CT1");
+	assert_true(device_attr(by_mac(w, CT), ATTR_AE_TITLE, 1, &v));
+	assert_true(bytes_is(v.value, "CT2"));
+	assert_false(device_attr(by_mac(w, CT), ATTR_AE_TITLE, 2, &v));
+}
+
+static void test_changed_face(void **state)
+{
+	struct world *w = *state;
+	says(w, "10.0.0.5", CT, ATTR_SERIAL, "111");
+	assert_int_equal(w->conflicts, 0);
+	says(w, "10.0.0.5", CT, ATTR_SERIAL, "222");
+	assert_int_equal(w->conflicts, 1);
+}
+
+static void test_mac_class_and_type(void **state)
+{
+	struct world *w = *state;
+	sends(w, "10.0.0.31", MON);
+	check_attr(by_mac(w, MON), ATTR_MAC_VENDOR, "Philips");
+	check_attr(by_mac(w, MON), ATTR_MAC_CLASS, "patient_monitor");
+	assert_string_equal(device_type(by_mac(w, MON)), "unknown");
+	says(w, "10.0.0.31", MON, ATTR_DICOM_MODALITY, "CT");
+	assert_string_equal(device_type(by_mac(w, MON)), "imaging_ct");
+	assert_int_equal(device_confidence(by_mac(w, MON)), 85);
+	check_attr(by_mac(w, MON), ATTR_TYPE, "imaging_ct");
+}
+
+/* ---- serial numbers, makers, EUI-64
+ * ------------------------------------------------------------------------ */
+
+static void states(struct world *w, const char *ip, const char *mac, const char *serial)
+{
+	struct rec r;
+	rec_observe(&r, PROTO_dicom, OB_SENDER);
+	rec_from(&r, ip, mac);
+	rec_attr(&r, ATTR_MANUFACTURER, "SIEMENS", 90);
+	rec_attr(&r, ATTR_SERIAL, serial, 90);
+	feed(w, &r);
+}
+
+static void test_serial_moved_and_back(void **state)
+{
+	struct world *w = *state;
+	states(w, "10.1.0.5", NULL, "75214");
+	w->seconds = 7200;
+	states(w, "10.2.0.9", NULL, "75214");
+	assert_ptr_equal(by_ip(w, "10.1.0.5"), by_ip(w, "10.2.0.9"));
+	assert_int_equal(inventory_count(w->inv), 1);
+	assert_int_equal(w->conflicts, 0);
+	/* The old address speaks on: there are two with one number after all. */
+	w->seconds = 7210;
+	sends(w, "10.1.0.5", NULL);
+	assert_ptr_not_equal(by_ip(w, "10.1.0.5"), by_ip(w, "10.2.0.9"));
+	assert_int_equal(w->conflicts, 1);
+}
+
+static void test_serial_at_the_same_time(void **state)
+{
+	struct world *w = *state;
+	states(w, "10.1.0.5", NULL, "75214");
+	states(w, "10.2.0.9", NULL, "75214");
+	states(w, "10.1.0.5", NULL, "75214");
+	states(w, "10.2.0.9", NULL, "75214");
+	assert_int_equal(inventory_count(w->inv), 2);
+	assert_int_equal(w->conflicts, 1);
+	states(w, "10.3.0.1", NULL, "0000");
+	states(w, "10.3.0.2", NULL, "0000"); /* no number at all */
+	assert_int_equal(w->conflicts, 1);
+}
+
+static void test_maker_by_arc(void **state)
+{
+	struct world *w = *state;
+	arp(w, "10.0.0.5", CT);
+	made(w, "10.0.0.5", CT, "SIEMENS", "SOMATOM", "75214");
+	check_attr(by_mac(w, CT), ATTR_MODEL, NULL);
+	assert_int_equal(inventory_count(w->inv), 2); /* told of behind the sender */
+	says(w, "10.0.0.5", CT, ATTR_DICOM_IMPLEMENTATION_UID, "1.3.12.2.1107.5.1.4");
+	check_attr(by_mac(w, CT), ATTR_MODEL, "SOMATOM");
+	assert_int_equal(inventory_count(w->inv), 1);
+	/* A second device's objects: it passes on. */
+	made(w, "10.0.0.5", CT, "SIEMENS", "MAGNETOM", "999");
+	check_attr(by_mac(w, CT), ATTR_MODEL, NULL);
+	assert_int_equal(inventory_count(w->inv), 3);
+}
+
+static void test_maker_not_of_an_archive(void **state)
+{
+	struct world *w = *state;
+	says(w, "10.0.0.10", PACS, ATTR_DICOM_IMPLEMENTATION_UID, "1.3.12.2.1107.5.1.4");
+	made(w, "10.0.0.10", PACS, "SIEMENS", "SOMATOM", "75214");
+	check_attr(by_mac(w, PACS), ATTR_MODEL, "SOMATOM");
+	says(w, "10.0.0.10", PACS, ATTR_DICOM_SERVICE, "qr_scp");
+	check_attr(by_mac(w, PACS), ATTR_MODEL, NULL);
+}
+
+static void test_maker_by_worklist(void **state)
+{
+	struct world *w = *state;
+	made(w, "10.0.0.5", CT, "SIEMENS", "SOMATOM", "75214");
+	made(w, "10.0.0.5", CT, "SIEMENS", "SOMATOM", NULL); /* anonymised: no second device */
+	says(w, "10.0.0.5", CT, ATTR_DICOM_SERVICE, "worklist_scu");
+	check_attr(by_mac(w, CT), ATTR_SERIAL, "75214");
+	/* The same object from the archive: still that CT. */
+	says(w, "10.0.0.10", PACS, ATTR_DICOM_SERVICE, "qr_scp");
+	made(w, "10.0.0.10", PACS, "SIEMENS", "SOMATOM", "75214");
+	check_attr(by_mac(w, PACS), ATTR_MODEL, NULL);
+	assert_int_equal(inventory_count(w->inv), 2);
+}
+
+static void test_maker_not_against_own_word(void **state)
+{
+	struct world *w = *state;
+	states(w, "10.0.0.5", CT, "75214");
+	says(w, "10.0.0.5", CT, ATTR_DICOM_SERVICE, "mpps_scu");
+	made(w, "10.0.0.5", CT, "Philips", "EPIQ", "US1");
+	check_attr(by_mac(w, CT), ATTR_MODEL, NULL);
+	check_attr(by_mac(w, CT), ATTR_MANUFACTURER, "SIEMENS");
+	assert_int_equal(inventory_count(w->inv), 2);
+}
+
+static void behind(struct world *w, const char *ip, const char *mac, const char *eui)
+{
+	struct rec r;
+	rec_observe(&r, PROTO_hl7, OB_BEHIND);
+	rec_from(&r, ip, mac);
+	rec_attr(&r, ATTR_EUI64, eui, 90);
+	rec_attr(&r, ATTR_MODEL, "VS900", 90);
+	feed(w, &r);
+}
+
+static void test_eui64(void **state)
+{
+	struct world *w = *state;
+	behind(w, "10.0.0.11", HIS, "0009FBFFFF313131");
+	behind(w, "10.0.0.11", HIS, "00A0370098007A80");
+	behind(w, "10.0.0.11", HIS, "00a0370098007a80");
+	assert_int_equal(inventory_count(w->inv), 3);
+	check_attr(by_mac(w, HIS), ATTR_MODEL, NULL);
+	/* The monitor itself turns up on the segment. */
+	arp(w, "10.0.0.31", MON);
+	check_attr(by_mac(w, MON), ATTR_MODEL, "VS900");
+	assert_null(device_behind(by_mac(w, MON)));
+	assert_int_equal(inventory_count(w->inv), 3);
+}
+
+static void find_behind(void *arg, const struct device *d)
+{
+	if (device_behind(d))
+		*(const struct device **)arg = device_behind(d);
+}
+
+static void test_behind(void **state)
+{
+	struct world *w = *state;
+	const struct device *carrier = NULL;
+	behind(w, "10.0.0.11", HIS, "00A0370098007A80");
+	inventory_each(w->inv, find_behind, &carrier);
+	assert_ptr_equal(carrier, by_mac(w, HIS));
+}
+
+/* ---- caps, ids
+ * ------------------------------------------------------------------------------------------------ */
+
+static void test_full(void **state)
+{
+	struct world *w = *state;
+	char ip[ADDR_TEXT], mac[MAC_TEXT];
+	inventory_free(w->inv);
+	w->limits.devices = 64;
+	w->limits.addresses = 128;
+	w->limits.attributes = 256;
+	world_start(w);
+	arp(w, "10.0.0.10", PACS);
+	says(w, "10.0.0.10", PACS, ATTR_MODEL, "KNOWN");
+	for (unsigned i = 0; i < 5000; i++) {
+		snprintf(ip, sizeof ip, "10.7.%u.%u", i / 250, i % 250 + 1);
+		snprintf(mac, sizeof mac, "00-09-FB-00-%02X-%02X", i >> 8, i & 255);
+		arp(w, ip, mac);
+		if (i % 3 == 0)
+			says(w, ip, mac, ATTR_SERIAL, "7");
+		if (i % 5 == 0)
+			made(w, ip, mac, "SIEMENS", ip, ip);
+	}
+	inventory_finish(w->inv);
+	assert_true(inventory_count(w->inv) <= 64);
+	assert_true(w->counters.full_devices > 4000);
+	assert_non_null(by_mac(w, mac));
+}
+
+static void add_id(void *arg, const struct device *d)
+{
+	char id[DEVICE_ID], *text = arg;
+	device_id(d, id);
+	assert_int_equal(strlen(id), 14);
+	assert_null(strstr(text, id));
+	snprintf(text + strlen(text), 256 - strlen(text), "%s ", id);
+}
+
+static void test_ids(void **state)
+{
+	struct world *w = *state;
+	char a[256] = "", b[256] = "";
+	arp(w, "10.0.0.10", PACS);
+	sends(w, "10.9.0.1", NULL);
+	behind(w, "10.0.0.10", PACS, "00A0370098007A80");
+	inventory_each(w->inv, add_id, a);
+	says(w, "10.0.0.10", PACS, ATTR_SERIAL, "1");
+	sends(w, "fe80::1", PACS);
+	inventory_finish(w->inv);
+	inventory_each(w->inv, add_id, b);
+	assert_string_equal(a, b);
+	assert_int_equal(strlen(a), 45);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = { T(test_mac_and_addresses), T(test_router),
+		T(test_router_with_its_own_address_first), T(test_two_claimed_addresses_are_no_router),
+		T(test_internet_is_no_device), T(test_slaac_is_no_router), T(test_virtual_and_group_macs),
+		T(test_local_mac_in_two_vlans), T(test_arp_spoof), T(test_lease),
+		T(test_replaced_after_silence), T(test_silent_peer_is_no_device), T(test_confidence),
+		T(test_changed_face), T(test_mac_class_and_type), T(test_serial_moved_and_back),
+		T(test_serial_at_the_same_time), T(test_maker_by_arc), T(test_maker_not_of_an_archive),
+		T(test_maker_by_worklist), T(test_maker_not_against_own_word), T(test_eui64), T(test_behind),
+		T(test_full), T(test_ids) };
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	return failed != 0;
+}
