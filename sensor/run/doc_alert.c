@@ -1,7 +1,6 @@
 #include "run/documents.h"
 
 #include "decide/policy.h"
-#include "packet/categories.h"
 #include "packet/community_id.h"
 #include "packet/dissect.h"
 
@@ -206,24 +205,6 @@ static void subject_json(struct json_doc *d, const struct device *dev, const str
 	json_text(d, "wardwatch.device.type", device_type(dev));
 }
 
-static struct bytes fact_text(const struct event *e, unsigned field)
-{
-	const struct fact *f = fact_find(e, field);
-	return f && f->type == FACT_STR ? fact_value(f, 0) : (struct bytes){ 0 };
-}
-
-/* The protocol that was spoken: of a derived event, that of the message it came from. */
-static struct bytes protocol_of(const struct event *e)
-{
-	if (e->proto < PROTO_DISSECTED)
-		return bytes_str(dissectors[e->proto]->name);
-	if (e->proto == PROTO_phi)
-		return fact_text(e, PHI_CONTAINER);
-	if (e->proto == PROTO_credential)
-		return fact_text(e, CREDENTIAL_PROTOCOL);
-	return e->proto == PROTO_flow ? fact_text(e, FLOW_PROTOCOL) : (struct bytes){ 0 };
-}
-
 static void network_json(struct json_doc *d, const struct event *e)
 {
 	const struct conv *c = &e->conv;
@@ -240,7 +221,7 @@ static void network_json(struct json_doc *d, const struct event *e)
 		json_uint(d, "source.port", c->sport);
 		json_uint(d, "destination.port", c->dport);
 	}
-	json_str(d, "network.protocol", protocol_of(e));
+	json_str(d, "network.protocol", event_protocol(e));
 	if (c->vlan[0] || c->vlan[1]) { /* ECS: a keyword */
 		snprintf(text, sizeof text, "%u", c->vlan[0] ? c->vlan[0] : c->vlan[1]);
 		json_text(d, "network.vlan.id", text);
@@ -261,7 +242,7 @@ static void sentence_json(struct json_doc *d, const struct alert *a)
 {
 	const struct conv *c = &a->event->conv;
 	char text[512], from[ADDR_TEXT], to[ADDR_TEXT];
-	struct bytes protocol = protocol_of(a->event);
+	struct bytes protocol = event_protocol(a->event);
 	size_t n = (size_t)snprintf(
 		text, sizeof text, "%.*s", (int)bytes_first(protocol, 32).n, (const char *)protocol.p);
 	if (c->src.family)

@@ -2,6 +2,7 @@
 
 #include "base/digest.h"
 #include "decide/mask.h"
+#include "packet/categories.h"
 #include "packet/community_id.h"
 #include "packet/dissect.h"
 
@@ -11,6 +12,23 @@ const char *doc_key(char out[DOC_KEY], const char *prefix, const char *name)
 {
 	snprintf(out, DOC_KEY, "%s%s", prefix, name);
 	return out;
+}
+
+static struct bytes fact_text(const struct event *e, unsigned field)
+{
+	const struct fact *f = fact_find(e, field);
+	return f && f->type == FACT_STR ? fact_value(f, 0) : (struct bytes){ 0 };
+}
+
+struct bytes event_protocol(const struct event *e)
+{
+	if (e->proto < PROTO_DISSECTED)
+		return bytes_str(dissectors[e->proto]->name);
+	if (e->proto == PROTO_phi)
+		return fact_text(e, PHI_CONTAINER);
+	if (e->proto == PROTO_credential)
+		return fact_text(e, CREDENTIAL_PROTOCOL);
+	return e->proto == PROTO_flow ? fact_text(e, FLOW_PROTOCOL) : (struct bytes){ 0 };
 }
 
 /* Fields in which a person stands more often than not: no scan is good enough for them. */

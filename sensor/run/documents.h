@@ -28,6 +28,8 @@ void device_json(struct json_doc *d, const struct doc_context *ctx, const struct
 
 enum { DOC_KEY = 192 };
 
+/* The protocol that was spoken: of a derived event, that of the message it came from; empty when unknown. */
+struct bytes event_protocol(const struct event *e);
 /* The facts of an event under `prefix`, which is "" or ends with a dot. */
 void facts_json(struct json_doc *d, const struct doc_context *ctx, const struct event *e, const char *prefix);
 void observer_json(struct json_doc *d, const struct doc_context *ctx);

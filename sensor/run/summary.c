@@ -36,10 +36,8 @@ static void summary_json(struct json_doc *d, const struct inventory *inv, const 
 	for (size_t i = 0; i < counter_rows_n; i++) {
 		uint64_t v = counter_get(sum->counters, &counter_rows[i]);
 		const char *name = counter_rows[i].name;
-		/* "full_flows" is full.flows */
 		if (counter_rows[i].is_full)
-			name = doc_key(
-				key, "full.", bytes_starts(bytes_str(name), "full_") ? name + 5 : name);
+			name = doc_key(key, "full.", name);
 		if (!counter_rows[i].is_full || v)
 			json_uint(d, name, v);
 	}

@@ -1,0 +1,44 @@
+/*
+ * config: the configuration file (-c), one list of keys (settings.def, base/limits.def) for the check, the
+ * defaults and the manual. Start-up only.
+ */
+#ifndef WW_RUN_CONFIG_H
+#define WW_RUN_CONFIG_H
+
+#include "base/diag.h"
+#include "base/limits.h"
+#include "base/privacy.h"
+
+enum { CONFIG_TEXT = 1024 };
+
+struct config {
+	char sensor_name[CONFIG_TEXT];
+	char policies[CONFIG_TEXT]; /* "": the default */
+	char key_file[CONFIG_TEXT]; /* "": none */
+	char output[CONFIG_TEXT];   /* "": none */
+	bool identify;
+	bool events;
+	struct limits limits;
+	/* From the key file, else random for this run: then pseudonyms never appear in an output. */
+	struct privacy_key key;
+};
+
+enum setting_type { SETTING_STRING, SETTING_BOOL };
+
+struct setting_row {
+	const char *key, *default_text, *sentence;
+	enum setting_type type;
+	size_t offset; /* in struct config */
+};
+
+extern const struct setting_row setting_rows[];
+extern const size_t setting_rows_n;
+
+void config_default(struct config *c);
+/* Reads the file over what is in c. False: every error, with its place and what would be right, is in diag.
+ */
+bool config_load(struct config *c, const char *path, struct diag *diag);
+/* The same from text; relative paths in it are taken as they are. */
+bool config_parse(struct config *c, const char *name, struct bytes text, struct diag *diag);
+
+#endif

@@ -1,0 +1,166 @@
+#include "run/options.h"
+
+#include <ctype.h>
+#include <getopt.h>
+#include <stdlib.h>
+
+struct option_row {
+	int letter;
+	const char *name, *argument, *sentence;
+};
+
+static const struct option_row rows[] = {
+#define OPTION(letter, name, argument, sentence) { letter, name, argument, sentence },
+#include "run/options.def"
+#undef OPTION
+};
+
+enum { ROWS = sizeof rows / sizeof *rows, OPT_EVENTS = 1, OPT_JSON, OPT_VERSION };
+
+static bool fail(struct options *o, const char *format, const char *what)
+{
+	if (!*o->error)
+		snprintf(o->error, sizeof o->error, format, what);
+	return false;
+}
+
+static bool set_once(struct options *o, const char **to, const char *value, const char *format)
+{
+	if (!*value)
+		return fail(o, format, "is empty");
+	if (*to)
+		return fail(o, format, "is given twice");
+	*to = value;
+	return true;
+}
+
+static bool add_read(struct options *o, const char *name)
+{
+	if (!*name)
+		return fail(o, "-r %s", "needs the name of a capture, a folder, or - for standard input");
+	for (size_t i = 0; i < o->n_reads; i++)
+		if (strcmp(o->reads[i], "-") == 0 && strcmp(name, "-") == 0)
+			return fail(o, "%s", "standard input (-) can be read once only");
+	o->reads[o->n_reads++] = name;
+	return true;
+}
+
+static bool take(struct options *o, int letter, const char *value)
+{
+	switch (letter) {
+	case 'r':
+		return add_read(o, value);
+	case 'o':
+		return set_once(o, &o->output, value, "the output directory (-o) %s");
+	case 'p':
+		return set_once(o, &o->policies, value, "the policy directory (-p) %s");
+	case 'c':
+		return set_once(o, &o->config, value, "the configuration (-c) %s");
+	case 'q':
+		o->quiet = true;
+		return true;
+	case 'h':
+		o->help = true;
+		return true;
+	case OPT_EVENTS:
+		o->events = true;
+		return true;
+	case OPT_JSON:
+		o->json = true;
+		return true;
+	case OPT_VERSION:
+		o->version = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void say_unknown(struct options *o, int got, char **argv, int index)
+{
+	char what[64];
+	if (optopt > OPT_VERSION && isprint(optopt))
+		snprintf(what, sizeof what, "-%c", optopt);
+	else
+		snprintf(what, sizeof what, "%s", index > 0 && argv[index - 1] ? argv[index - 1] : "");
+	fail(o,
+		got == ':' ? "%s needs an argument (--help lists the options)"
+			   : "%s is not an option (--help lists them)",
+		what);
+}
+
+static bool check(struct options *o)
+{
+	if (o->help || o->version)
+		return true;
+	if (o->n_reads == 0)
+		return fail(o, "%s", "nothing to read: say -r FILE (--help lists the options)");
+	return true;
+}
+
+bool options_parse(struct options *o, int argc, char **argv)
+{
+	struct option longs[ROWS + 1] = { { 0 } };
+	char shorts[2 * ROWS + 2] = ":";
+	size_t n = 1;
+	*o = (struct options){ .reads = calloc((size_t)argc + 1, sizeof *o->reads) };
+	if (!o->reads)
+		return fail(o, "%s", "out of memory");
+	for (size_t i = 0; i < ROWS; i++) {
+		bool has = *rows[i].argument;
+		longs[i] = (struct option){ rows[i].name, has ? required_argument : no_argument, NULL,
+			rows[i].letter };
+		if (rows[i].letter > OPT_VERSION) {
+			shorts[n++] = (char)rows[i].letter;
+			if (has)
+				shorts[n++] = ':';
+		}
+	}
+	bool saw_read = false;
+	optind = 0; /* glibc: begin anew, for tests */
+	opterr = 0;
+	for (int got; (got = getopt_long(argc, argv, shorts, longs, NULL)) != -1;) {
+		if (got == '?' || got == ':') {
+			say_unknown(o, got, argv, optind);
+			return false;
+		}
+		saw_read = saw_read || got == 'r';
+		if (!take(o, got, optarg))
+			return false;
+	}
+	/* -r FILE...: what the shell made of a pattern */
+	for (int i = optind; i < argc; i++) {
+		if (!saw_read)
+			return fail(o, "%s: a capture is named after -r", argv[i]);
+		if (!add_read(o, argv[i]))
+			return false;
+	}
+	return check(o);
+}
+
+void options_fini(struct options *o)
+{
+	free(o->reads);
+	o->reads = NULL;
+}
+
+void options_help(FILE *out)
+{
+	fputs("Usage: wardwatch -r FILE... [options]\n"
+	      "Reads network captures of a hospital and says which devices are there and what is wrong.\n\n",
+		out);
+	for (size_t i = 0; i < ROWS; i++) {
+		char left[40];
+		bool has = *rows[i].argument;
+		if (rows[i].letter > OPT_VERSION)
+			snprintf(left, sizeof left, "-%c, --%s%s%s", rows[i].letter, rows[i].name,
+				has ? " " : "", rows[i].argument);
+		else
+			snprintf(left, sizeof left, "    --%s", rows[i].name);
+		fprintf(out, "  %-27s %s\n", left, rows[i].sentence);
+	}
+	fputs("\nExit status: 0 done; 1 an option, a policy, an output or a file that is no capture;\n"
+	      "2 a capture was damaged behind a good start (what came before was read).\n"
+	      "More in wardwatch(8).\n",
+		out);
+}

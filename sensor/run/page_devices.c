@@ -1,0 +1,286 @@
+#include "run/page.h"
+
+#include "decide/types.h"
+#include "packet/dissect.h"
+
+#include <stdlib.h>
+
+enum { COLUMNS_N = 7, CELL = 160 };
+
+struct row {
+	const struct device *dev;
+	size_t type; /* index into type_rows */
+	uint64_t first_packet;
+};
+
+struct rows {
+	struct row *r;
+	size_t n, cap;
+};
+
+static size_t type_index(const struct device *dev)
+{
+	const struct type_row *t = type_find(bytes_str(device_type(dev)));
+	return t ? (size_t)(t - type_rows) : type_rows_n - 1; /* unknown is the last */
+}
+
+static void take(void *arg, const struct device *dev)
+{
+	struct rows *rows = arg;
+	if (rows->n < rows->cap)
+		rows->r[rows->n++] = (struct row){ dev, type_index(dev), device_first_packet(dev) };
+}
+
+/* By group, then as types.def lists them, then as they came. */
+static int by_type(const void *x, const void *y)
+{
+	const struct row *a = x, *b = y;
+	int group = (int)type_rows[a->type].group - (int)type_rows[b->type].group;
+	if (group)
+		return group;
+	if (a->type != b->type)
+		return a->type < b->type ? -1 : 1;
+	return a->first_packet < b->first_packet ? -1 : a->first_packet > b->first_packet;
+}
+
+/* ---- cells ------------------------------------------------------------------------------- */
+
+static bool add_attr(struct text *t, struct mask *m, const struct device *dev, enum attr a)
+{
+	struct attr_value v;
+	if (!device_attr(dev, a, 0, &v))
+		return false;
+	if (attr_rows[a].privacy == OPEN)
+		text_open(t, v.value);
+	else
+		text_suspect(t, m, v.value);
+	return true;
+}
+
+static void cell_maker(struct text *t, struct mask *m, const struct device *dev)
+{
+	bool maker = add_attr(t, m, dev, ATTR_MANUFACTURER);
+	struct attr_value v;
+	if (device_attr(dev, ATTR_MODEL, 0, &v)) {
+		text_add(t, maker ? " " : "");
+		add_attr(t, m, dev, ATTR_MODEL);
+	} else if (maker) {
+		text_add(t, " (model unknown)");
+	} else if (device_attr(dev, ATTR_MAC_VENDOR, 0, &v)) {
+		/* The network card's maker, which is not the device's. */
+		text_add(t, "network card: ");
+		add_attr(t, m, dev, ATTR_MAC_VENDOR);
+	} else {
+		text_add(t, "-");
+	}
+}
+
+static void cell_version(struct text *t, struct mask *m, const struct device *dev)
+{
+	if (add_attr(t, m, dev, ATTR_FIRMWARE))
+		return;
+	if (!add_attr(t, m, dev, ATTR_OS_NAME)) {
+		text_add(t, "-");
+		return;
+	}
+	struct attr_value v;
+	if (device_attr(dev, ATTR_OS_VERSION, 0, &v)) {
+		text_add(t, " ");
+		add_attr(t, m, dev, ATTR_OS_VERSION);
+	}
+}
+
+/* An IPv4 address before an IPv6 one, a global one before a link-local one, the MAC when there is none. */
+static void cell_address(struct text *t, const struct device *dev)
+{
+	const struct addr *ips, *best = NULL;
+	const struct mac *macs;
+	char s[ADDR_TEXT], mac[MAC_TEXT];
+	size_t n = device_ips(dev, &ips);
+	for (size_t i = 0; i < n; i++) {
+		bool better = !best || (best->family == 6 && ips[i].family == 4) ||
+			      (best->family == ips[i].family && addr_is_link_local(best) &&
+				      !addr_is_link_local(&ips[i]));
+		best = better ? &ips[i] : best;
+	}
+	if (best)
+		text_add(t, "%s", addr_text(best, s));
+	else if (device_macs(dev, &macs))
+		text_add(t, "%s", mac_text(&macs[0], mac));
+	else
+		text_add(t, "-");
+	if (n > 1)
+		text_add(t, " +%zu", n - 1);
+}
+
+static void cell_vlan(struct text *t, const struct device *dev)
+{
+	const uint16_t *vlans;
+	size_t n = device_vlans(dev, &vlans);
+	for (size_t i = 0; i < n && i < 2; i++)
+		text_add(t, i ? ",%u" : "%u", vlans[i]);
+	text_add(t, n > 2 ? "..." : n ? "" : "-");
+}
+
+static void add_source(struct text *t, const char *source)
+{
+	static const char *const words[][2] = { { "mac", "MAC vendor" }, { "dicom", "DICOM" },
+		{ "hl7", "HL7" }, { "dhcp", "DHCP" }, { "arp", "ARP" }, { "tls", "TLS" }, { "dns", "DNS" },
+		{ "flow", "traffic" } };
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (strcmp(words[i][0], source) == 0) {
+			text_add(t, "%s", words[i][1]);
+			return;
+		}
+	text_open(t, bytes_str(source));
+}
+
+/* Where the type, maker, model and version come from, each source once, then the name it goes by. */
+static void cell_from(struct text *t, struct mask *m, const struct device *dev)
+{
+	static const enum attr attrs[] = { ATTR_MODEL, ATTR_MANUFACTURER, ATTR_FIRMWARE, ATTR_TYPE,
+		ATTR_OS_NAME, ATTR_MAC_VENDOR };
+	const char *seen[sizeof attrs / sizeof *attrs];
+	size_t n = 0;
+	struct attr_value v;
+	for (size_t i = 0; i < sizeof attrs / sizeof *attrs; i++) {
+		size_t k = 0;
+		if (!device_attr(dev, attrs[i], 0, &v))
+			continue;
+		while (k < n && strcmp(seen[k], v.source) != 0)
+			k++;
+		if (k < n)
+			continue;
+		seen[n++] = v.source;
+		text_add(t, n > 1 ? ", " : "");
+		add_source(t, v.source);
+	}
+	if (device_attr(dev, ATTR_AE_TITLE, 0, &v)) {
+		text_add(t, n ? ", AE " : "AE ");
+		add_attr(t, m, dev, ATTR_AE_TITLE);
+	} else if (device_attr(dev, ATTR_HOST_NAME, 0, &v)) {
+		text_add(t, n ? ", name " : "name ");
+		add_attr(t, m, dev, ATTR_HOST_NAME);
+	} else if (n == 0) {
+		text_add(t, "traffic");
+	}
+}
+
+static void cells(char out[COLUMNS_N][CELL], struct mask *m, const struct row *r)
+{
+	struct text t[COLUMNS_N];
+	for (size_t i = 0; i < COLUMNS_N; i++) {
+		t[i].n = 0;
+		t[i].s[0] = 0;
+	}
+	text_add(&t[0], "%s%s", type_rows[r->type].words,
+		device_is_router(r->dev) && type_rows[r->type].group == GROUP_UNKNOWN ? " (router)" : "");
+	cell_maker(&t[1], m, r->dev);
+	cell_version(&t[2], m, r->dev);
+	cell_address(&t[3], r->dev);
+	cell_vlan(&t[4], r->dev);
+	text_add(&t[5], "%u%%", device_confidence(r->dev));
+	cell_from(&t[6], m, r->dev);
+	for (size_t i = 0; i < COLUMNS_N; i++) {
+		/* Cut at a character, not inside one. */
+		struct bytes b = bytes_of(t[i].s, t[i].n);
+		(void)term_escape(b, out[i], CELL);
+	}
+}
+
+/* ---- table ------------------------------------------------------------------------------- */
+
+static void print_groups(const struct term *t, const struct rows *rows)
+{
+	size_t count[GROUP_N] = { 0 };
+	struct text line = { .n = 0 };
+	char n[TERM_NUMBER];
+	for (size_t i = 0; i < rows->n; i++)
+		count[type_rows[rows->r[i].type].group]++;
+	for (unsigned g = 0; g < GROUP_N; g++)
+		if (count[g])
+			text_add(&line, "%s%s %s", line.n ? ", " : "", term_number(count[g], n),
+				group_words[g]);
+	term_number(rows->n, n);
+	term_style(t, STYLE_BOLD);
+	fprintf(t->out, "DEVICES  %s", n);
+	term_style(t, STYLE_PLAIN);
+	fputs(line.n ? ": " : "", t->out);
+	line.s[line.n] = 0;
+	term_wrap(t, line.s, 9 + (unsigned)strlen(n) + 2, 9);
+}
+
+/* Columns as wide as their longest cell, within bounds; what the others leave is for FROM. */
+static void set_widths(
+	const struct term *t, char (*table)[COLUMNS_N][CELL], size_t n, unsigned width[COLUMNS_N])
+{
+	static const unsigned most[COLUMNS_N] = { 24, 34, 20, ADDR_TEXT, 9, 4, 60 };
+	static const unsigned least[COLUMNS_N] = { 10, 15, 8, 7, 4, 4, 12 };
+	unsigned sum = 2;
+	for (size_t c = 0; c < COLUMNS_N; c++) {
+		width[c] = 0;
+		for (size_t i = 0; i < n; i++) {
+			unsigned need = term_columns(bytes_str(table[i][c]));
+			width[c] = need > width[c] ? need : width[c];
+		}
+		width[c] = width[c] > most[c] ? most[c] : width[c];
+		width[c] = width[c] < least[c] ? least[c] : width[c];
+		sum += width[c] + 2;
+	}
+	/* Too wide: the longest texts give way, one column after the other. */
+	static const uint8_t gives[] = { 6, 1, 2, 0 };
+	for (size_t k = 0; k < sizeof gives && sum - 2 > t->width; k++) {
+		unsigned c = gives[k], over = sum - 2 - t->width, can = width[c] - least[c];
+		unsigned cut = over < can ? over : can;
+		width[c] -= cut;
+		sum -= cut;
+	}
+}
+
+static void print_row(const struct term *t, char cell[COLUMNS_N][CELL], const unsigned width[COLUMNS_N])
+{
+	for (size_t c = 0; c < COLUMNS_N; c++) {
+		fputs("  ", t->out);
+		bool number = c == 4 || c == 5, last = c == COLUMNS_N - 1;
+		unsigned need = term_columns(bytes_str(cell[c]));
+		if (number && need < width[c])
+			fprintf(t->out, "%*s", (int)(width[c] - need), "");
+		term_cell(t, cell[c], (number || last) && need < width[c] ? need : width[c]);
+	}
+	fputc('\n', t->out);
+}
+
+bool page_devices(const struct term *t, struct mask *m, const struct inventory *inv, unsigned most)
+{
+	static char heads[COLUMNS_N][CELL] = { "TYPE", "MAKER AND MODEL", "VERSION", "ADDRESS", "VLAN",
+		"SURE", "FROM" };
+	unsigned width[COLUMNS_N];
+	char n[TERM_NUMBER];
+	struct rows rows = { .cap = inventory_count(inv) };
+	rows.r = calloc(rows.cap + 1, sizeof *rows.r);
+	char(*table)[COLUMNS_N][CELL] = calloc(most + 1, sizeof *table);
+	if (!rows.r || !table) {
+		free(rows.r);
+		free(table);
+		return false;
+	}
+	inventory_each(inv, take, &rows);
+	qsort(rows.r, rows.n, sizeof *rows.r, by_type);
+	size_t shown = rows.n < most ? rows.n : most;
+	for (size_t i = 0; i < shown; i++)
+		cells(table[i], m, &rows.r[i]);
+	set_widths(t, table, shown, width);
+	print_groups(t, &rows);
+	if (shown) {
+		term_style(t, STYLE_DIM);
+		print_row(t, heads, width);
+		term_style(t, STYLE_PLAIN);
+	}
+	for (size_t i = 0; i < shown; i++)
+		print_row(t, table[i], width);
+	if (rows.n > shown)
+		fprintf(t->out, "  and %s more: see -o DIR\n", term_number(rows.n - shown, n));
+	free(rows.r);
+	free(table);
+	return true;
+}
