@@ -27,7 +27,7 @@ static const struct dissector dissector_flow = {
 static const struct field tcp_fields[] = {
 	[TCP_SENDER] = { "tcp.sender", FACT_STR, OPEN, false },
 	[TCP_OFFSET] = { "tcp.offset", FACT_UINT, OPEN, false },
-	[TCP_DIFFERENT] = { "tcp.different_bytes", FACT_UINT, OPEN, false },
+	[TCP_OVERLAP] = { "tcp.overlap_bytes", FACT_UINT, OPEN, false },
 	{ 0 },
 };
 static const char *const tcp_events[] = { [TCP_EV_OVERLAP] = "overlap_conflict", NULL };

@@ -21,7 +21,7 @@ enum flow_field {
 };
 
 enum tcp_event { TCP_EV_OVERLAP };
-enum tcp_field { TCP_SENDER, TCP_OFFSET, TCP_DIFFERENT };
+enum tcp_field { TCP_SENDER, TCP_OFFSET, TCP_OVERLAP };
 
 enum credential_field {
 	CREDENTIAL_PROTOCOL,

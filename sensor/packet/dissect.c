@@ -106,9 +106,8 @@ static struct dx call_begin(struct dx_engine *e, struct dx_conv *dc, const struc
 		.after_gap = dc->s[dir].after_gap };
 }
 
-struct dx dx_own(struct dx_engine *e, enum proto category, const struct conv *conv, enum dir dir)
+struct dx dx_own(struct dx_engine *e, const struct conv *conv, enum dir dir)
 {
-	(void)category;
 	return (struct dx){ .dir = dir, .ts_ns = e->ts_ns, .conv = conv, .engine = e };
 }
 

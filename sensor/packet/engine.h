@@ -114,7 +114,7 @@ bool dx_datagram(struct dx_engine *e, struct dx_conv *dc, const struct conv *con
 enum proto dx_expected(struct dx_engine *e, const struct addr *ip, uint16_t port);
 
 /* Writes an event of the engine's own categories: begin, ev_* on the returned context, ev_end. */
-struct dx dx_own(struct dx_engine *e, enum proto category, const struct conv *conv, enum dir dir);
+struct dx dx_own(struct dx_engine *e, const struct conv *conv, enum dir dir);
 void ev_begin_own(struct dx *x, enum proto category, unsigned event);
 
 #endif

@@ -1,0 +1,156 @@
+/*
+ * flow: the conversations of one worker: found, remembered, ended.
+ *
+ * Owned by one worker; nothing allocates after flows_init. Per-direction arrays are indexed by enum dir: the
+ * client is who began (or is taken for it: initiator_known).
+ */
+#ifndef WW_PACKET_FLOW_H
+#define WW_PACKET_FLOW_H
+
+#include "base/hash.h"
+#include "base/table.h"
+#include "base/wheel.h"
+#include "packet/engine.h"
+#include "packet/packet.h"
+
+struct labels;
+
+struct flow_key { /* the lower end first, so both directions are equal */
+	uint8_t lo[16], hi[16];
+	uint32_t vni;
+	uint16_t lo_port, hi_port;
+	uint8_t proto, family;
+	uint16_t unused; /* 0: the key is hashed as bytes */
+};
+
+enum ident {
+	IDENT_NEW,      /* no one has recognised it yet */
+	IDENT_READ,     /* flow.reader is a dissector's conversation; 0: one without state */
+	IDENT_DONE,     /* its dissector wants no more */
+	IDENT_LABEL,    /* flow.reader is nDPI's */
+	IDENT_LABELLED, /* flow.reader is nDPI's verdict: the number of its protocol */
+	IDENT_UNKNOWN,
+};
+
+enum flow_state {
+	FLOW_OTHER,   /* not TCP */
+	FLOW_ATTEMPT, /* SYN without an answer */
+	FLOW_REFUSED, /* RST for an answer */
+	FLOW_ESTABLISHED,
+	FLOW_MIDSTREAM, /* established before the capture began */
+	FLOW_CLOSED,
+	FLOW_RESET,
+};
+
+enum flow_flag {
+	FLOW_CLIENT_IS_HI = 1,
+	FLOW_INITIATOR_KNOWN = 2,
+	FLOW_ENCRYPTED = 4,
+	FLOW_ODD_PORT = 8,
+	FLOW_ISN = 16,             /* << dir: half[dir] is not an index but the sequence number to begin at */
+	FLOW_FIN = 64,             /* << dir */
+	FLOW_REFUSED_BY_ALL = 256, /* no probe wants it: nothing is reassembled */
+};
+
+struct flow {
+	struct flow_key key;
+	struct wheel_link wheel;
+	uint32_t half[2]; /* pool index, 0: nothing to read in that direction (yet) */
+	uint32_t reader;
+	uint32_t packets[2];
+	uint64_t first_ns, last_ns, bytes[2];
+	uint16_t vlan[2];
+	struct mac mac[2];
+	uint8_t proto_id; /* enum proto, PROTO_N: unknown */
+	uint8_t ident, state;
+	uint16_t flags;
+};
+_Static_assert(sizeof(struct flow) <= 128, "two cache lines");
+
+enum { HISTORY = 8 };
+
+/* A delivered segment, remembered so that a repetition with other bytes is seen. */
+struct delivered {
+	uint64_t offset;
+	uint32_t n, hash, head_hash; /* head: of the first 16 bytes */
+};
+
+/* One direction of a TCP conversation that has, or may yet have, a dissector. */
+struct half {
+	uint64_t offset; /* of next_seq in the stream */
+	uint64_t held_since_ns;
+	uint32_t next_seq;
+	uint32_t peer_ack; /* the highest acknowledgment of the other side */
+	uint32_t held;     /* buddy block: the first of the out-of-order ranges, in order */
+	uint32_t held_bytes;
+	uint32_t probe; /* buddy block: bytes that no probe has decided on */
+	uint16_t probe_n;
+	uint8_t held_n;
+	uint8_t votes;   /* packets since the other side acknowledged past a hole */
+	uint8_t ignored; /* segments out of the window since the last in order */
+	bool has_peer_ack, midstream, sum_was_good, refused;
+	uint8_t delivered_next;
+	struct delivered delivered[HISTORY];
+};
+
+struct flows {
+	const struct limits *limits;
+	struct counters *counters;
+	struct pool pool, halves, convs;
+	struct table table;
+	struct wheel wheel;
+	struct hash_key seed;
+	struct dx_engine *engine;
+	struct labels *labels; /* NULL: identify is off */
+	uint32_t clock_hand;
+	uint64_t now_ns;
+	uint64_t by_first[3][256]; /* which probes can say yes after this byte: TCP, UDP, other */
+};
+
+bool flows_init(struct flows *t, const struct limits *l, struct counters *c, struct dx_engine *e,
+	struct labels *labels, const struct hash_key *seed);
+void flows_fini(struct flows *t);
+/* The packet's conversation, made if new; *dir says who sent it. NULL: no room at all. */
+struct flow *flow_of(struct flows *t, const struct packet *p, enum dir *dir);
+/* Ends what is due before the packet in hand; to be called with every packet's time. */
+void flows_advance(struct flows *t, uint64_t now_ns);
+/* Ends all (the run is over). */
+void flows_finish(struct flows *t);
+
+/* As events name it. */
+void flow_conv(const struct flow *f, const struct packet *p, struct conv *out);
+/* Earlier than planned: after a change of state. */
+void flow_rearm(struct flows *t, struct flow *f);
+/* Gives the readers' memory back; f stays and is counted on. */
+void flow_release(struct flows *t, struct flow *f);
+/* Ends it now and takes it off the table. */
+void flow_end(struct flows *t, struct flow *f);
+
+/* ---- stream.c: TCP ----------------------------------------------------------------------- */
+
+void stream_push(struct flows *t, struct flow *f, enum dir dir, const struct packet *p);
+/* What is held back is overdue. */
+void stream_overdue(struct flows *t, struct flow *f);
+void half_release(struct flows *t, struct flow *f, enum dir dir);
+
+/* ---- identify.c: who reads it ------------------------------------------------------------ */
+
+/* The dissector that announced itself for this conversation's server, or PROTO_N. */
+enum proto identify_expected(struct flows *t, const struct flow *f);
+/* Which probe takes these first bytes: PROBE_YES and *proto, PROBE_MORE, PROBE_NO. */
+enum probe_result identify_probe(
+	struct flows *t, const struct flow *f, struct bytes first, enum dir dir, enum proto *proto);
+/* Mid-stream: looks for a message's start anywhere in `in` with the dissectors of the flow's ports, and at
+ * its beginning with all. */
+bool identify_midstream(
+	struct flows *t, const struct flow *f, struct bytes in, enum dir dir, enum proto *proto);
+/* The flow is read by that dissector from now on; false: no state left. */
+bool identify_begin(struct flows *t, struct flow *f, enum proto proto, bool midstream);
+/* A datagram or a packet of another IP protocol. */
+void datagram_push(struct flows *t, struct flow *f, enum dir dir, const struct packet *p);
+/* A frame without IP. */
+void ether_push(struct flows *t, const struct packet *p);
+/* nDPI looks at this packet of a conversation nobody reads. */
+void identify_label(struct flows *t, struct flow *f, enum dir dir, const struct packet *p);
+
+#endif

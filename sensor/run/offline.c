@@ -1,0 +1,124 @@
+#include "run/offline.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+
+enum { BATCH = 64, PROGRESS_BATCHES = 256, NOTES = 64 };
+
+struct line {
+	struct worker worker;
+	struct hub hub;
+};
+
+static void drain(void *arg)
+{
+	struct line *l = arg;
+	hub_drain(&l->hub, &l->worker.ring);
+}
+
+static double seconds_now(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static uint64_t peak_kib(void)
+{
+	struct rusage u;
+	getrusage(RUSAGE_SELF, &u);
+	return (uint64_t)u.ru_maxrss;
+}
+
+static void read_all(const struct offline *o, struct line *l, struct run_summary *sum)
+{
+	struct frame f;
+	uint64_t done, total;
+	for (unsigned batch = 0;; batch++) {
+		bool more = true;
+		for (unsigned i = 0; i < BATCH && (more = capture_next(o->capture, &f)); i++) {
+			if (sum->first_ns == 0)
+				sum->first_ns = f.ts_ns;
+			worker_packet(&l->worker, &f);
+		}
+		drain(l);
+		if (!more || (o->stop && *o->stop) || l->hub.failed)
+			break;
+		if (o->progress && batch % PROGRESS_BATCHES == 0) {
+			capture_progress(o->capture, &done, &total);
+			o->progress(o->arg, done, total);
+		}
+	}
+	worker_finish(&l->worker);
+	drain(l);
+	sum->last_ns = l->worker.decode.last_ns;
+}
+
+/* The worker's and the hub's counters are one run's. */
+static void add_counters(struct counters *sum, const struct counters *more)
+{
+	for (size_t i = 0; i < counter_rows_n; i++) {
+		uint64_t v = counter_get(sum, &counter_rows[i]) + counter_get(more, &counter_rows[i]);
+		memcpy((char *)sum + counter_rows[i].offset, &v, sizeof v);
+	}
+}
+
+static void summarise(const struct offline *o, struct line *l, struct run_summary *sum, struct diag *d)
+{
+	static const struct dx_proto_counters none;
+	uint64_t malformed[PROTO_N], messages[PROTO_N], junk[PROTO_N];
+	const char *notes[NOTES];
+	struct counters counters = l->worker.counters;
+	add_counters(&counters, &l->hub.counters);
+	for (unsigned p = 0; p < PROTO_N; p++) {
+		const struct dx_proto_counters *c = p < PROTO_DISSECTED ? &l->worker.engine.proto[p] : &none;
+		malformed[p] = c->malformed;
+		messages[p] = c->messages;
+		junk[p] = c->junk_bytes;
+	}
+	for (size_t i = 0; i < d->n && sum->n_notes < NOTES; i++)
+		notes[sum->n_notes++] = d->messages[i].text;
+	sum->inputs = o->inputs;
+	sum->n_inputs = o->n_inputs;
+	sum->counters = &counters;
+	sum->malformed = malformed;
+	sum->messages = messages;
+	sum->junk_bytes = junk;
+	sum->notes = notes;
+	sum->peak_kib = peak_kib();
+	hub_finish(&l->hub, sum);
+}
+
+int offline_run(const struct offline *o, struct diag *d)
+{
+	double begun = seconds_now();
+	struct run_summary sum = { 0 };
+	struct line *l = calloc(1, sizeof *l);
+	/* Offline the seed is fixed: equal captures give equal output (design.md section 7). */
+	struct worker_setup ws = { .limits = o->limits, .key = o->key, .seed = { 0x77617264, 0x77617463 },
+		.identify = o->identify, .on_full = drain, .arg = l };
+	struct hub_setup hs = { .limits = o->limits, .policy = o->policy, .fingerprints = o->fingerprints,
+		.mask = o->mask, .sinks = o->sinks, .n_sinks = o->n_sinks };
+	int code = 1;
+	if (l && worker_init(&l->worker, &ws) && hub_init(&l->hub, &hs)) {
+		read_all(o, l, &sum);
+		code = capture_end(o->capture, d);
+		sum.seconds = seconds_now() - begun;
+		summarise(o, l, &sum, d);
+		if (l->hub.failed) {
+			diag_add(d, DIAG_ERROR, l->hub.failed->name, 0, 0, "", "cannot be written: %s",
+				strerror(l->hub.failed_errno));
+			code = 1;
+		}
+	} else {
+		diag_add(d, DIAG_ERROR, "-", 0, 0, "", "not enough memory for the limits that are configured");
+	}
+	if (l) {
+		hub_fini(&l->hub);
+		worker_fini(&l->worker);
+	}
+	free(l);
+	return code;
+}
