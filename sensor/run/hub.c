@@ -23,8 +23,8 @@ bool hub_init(struct hub *h, const struct hub_setup *s)
 	*h = (struct hub){ .mask = s->mask, .sinks = s->sinks, .n_sinks = s->n_sinks };
 	h->inventory = inventory_new(s->limits, &h->counters, s->fingerprints);
 	if (h->inventory)
-		h->policy = policy_start(s->policy, s->limits, &h->counters, h->inventory,
-			(struct alert_sink){ on_alert, h });
+		h->policy = policy_start(
+			s->policy, s->limits, &h->counters, h->inventory, (struct alert_sink){ on_alert, h });
 	return h->policy != NULL;
 }
 

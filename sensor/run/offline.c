@@ -97,10 +97,18 @@ int offline_run(const struct offline *o, struct diag *d)
 	struct run_summary sum = { 0 };
 	struct line *l = calloc(1, sizeof *l);
 	/* Offline the seed is fixed: equal captures give equal output (design.md section 7). */
-	struct worker_setup ws = { .limits = o->limits, .key = o->key, .seed = { 0x77617264, 0x77617463 },
-		.identify = o->identify, .on_full = drain, .arg = l };
-	struct hub_setup hs = { .limits = o->limits, .policy = o->policy, .fingerprints = o->fingerprints,
-		.mask = o->mask, .sinks = o->sinks, .n_sinks = o->n_sinks };
+	struct worker_setup ws = { .limits = o->limits,
+		.key = o->key,
+		.seed = { 0x77617264, 0x77617463 },
+		.identify = o->identify,
+		.on_full = drain,
+		.arg = l };
+	struct hub_setup hs = { .limits = o->limits,
+		.policy = o->policy,
+		.fingerprints = o->fingerprints,
+		.mask = o->mask,
+		.sinks = o->sinks,
+		.n_sinks = o->n_sinks };
 	int code = 1;
 	if (l && worker_init(&l->worker, &ws) && hub_init(&l->hub, &hs)) {
 		read_all(o, l, &sum);
@@ -113,7 +121,8 @@ int offline_run(const struct offline *o, struct diag *d)
 			code = 1;
 		}
 	} else {
-		diag_add(d, DIAG_ERROR, "-", 0, 0, "", "not enough memory for the limits that are configured");
+		diag_add(
+			d, DIAG_ERROR, "-", 0, 0, "", "not enough memory for the limits that are configured");
 	}
 	if (l) {
 		hub_fini(&l->hub);
