@@ -1,30 +1,29 @@
 #include "run/hub.h"
 
-#include <errno.h>
-
-static void failed(struct hub *h, const struct sink *s)
-{
-	if (h->failed)
-		return;
-	h->failed = s;
-	h->failed_errno = errno;
-}
-
 static void on_alert(void *arg, const struct alert *a)
 {
 	struct hub *h = arg;
-	for (size_t i = 0; i < h->n_sinks; i++)
-		if (h->sinks[i]->alert && !h->failed && !h->sinks[i]->alert(h->sinks[i], a))
-			failed(h, h->sinks[i]);
+	(void)outputs_alert(h->outputs, a); /* a failed output says so itself; the run looks at outputs_ok */
+}
+
+/* An event: to the outputs, then to the rules, with the inventory as it stands. */
+static void judge(void *arg, const struct event *e)
+{
+	struct hub *h = arg;
+	(void)outputs_record(h->outputs, e);
+	if (e->record == RECORD_EVENT)
+		policy_event(h->policy, e);
 }
 
 bool hub_init(struct hub *h, const struct hub_setup *s)
 {
-	*h = (struct hub){ .mask = s->mask, .sinks = s->sinks, .n_sinks = s->n_sinks };
-	h->inventory = inventory_new(s->limits, &h->counters, s->fingerprints);
-	if (h->inventory)
-		h->policy = policy_start(
-			s->policy, s->limits, &h->counters, h->inventory, (struct alert_sink){ on_alert, h });
+	*h = (struct hub){ .outputs = s->outputs };
+	h->inventory = inventory_new(s->limits, &h->counters, s->fingerprints, s->oui);
+	if (!h->inventory)
+		return false;
+	inventory_on_asset(h->inventory, judge, h);
+	h->policy = policy_start(
+		s->policy, s->limits, &h->counters, h->inventory, (struct alert_sink){ on_alert, h });
 	return h->policy != NULL;
 }
 
@@ -37,30 +36,17 @@ void hub_fini(struct hub *h)
 	*h = (struct hub){ 0 };
 }
 
-static void take(struct hub *h, const struct event *e)
-{
-	mask_learn(h->mask, e);
-	inventory_feed(h->inventory, e);
-	if (e->record != RECORD_EVENT)
-		return;
-	for (size_t i = 0; i < h->n_sinks; i++)
-		if (h->sinks[i]->event && !h->failed && !h->sinks[i]->event(h->sinks[i], e))
-			failed(h, h->sinks[i]);
-	policy_event(h->policy, e);
-}
-
 void hub_drain(struct hub *h, struct ring *r)
 {
 	uint32_t n;
-	for (const struct event *e; (e = ring_peek(r, &n)) != NULL; ring_pop(r))
-		take(h, e);
+	for (const struct event *e; (e = ring_peek(r, &n)) != NULL; ring_pop(r)) {
+		inventory_feed(h->inventory, e);
+		judge(h, e);
+	}
 }
 
-void hub_finish(struct hub *h, const struct run_summary *sum)
+void hub_finish(struct hub *h)
 {
 	inventory_finish(h->inventory);
 	policy_finish(h->policy);
-	for (size_t i = 0; i < h->n_sinks; i++)
-		if (h->sinks[i]->finish && !h->failed && !h->sinks[i]->finish(h->sinks[i], h->inventory, sum))
-			failed(h, h->sinks[i]);
 }

@@ -1,6 +1,5 @@
 #include "run/offline.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -44,7 +43,7 @@ static void read_all(const struct offline *o, struct line *l, struct run_summary
 			worker_packet(&l->worker, &f);
 		}
 		drain(l);
-		if (!more || (o->stop && *o->stop) || l->hub.failed)
+		if (!more || (o->stop && *o->stop) || !outputs_ok(o->outputs))
 			break;
 		if (o->progress && batch % PROGRESS_BATCHES == 0) {
 			capture_progress(o->capture, &done, &total);
@@ -70,8 +69,7 @@ static void summarise(const struct offline *o, struct line *l, struct run_summar
 	static const struct dx_proto_counters none;
 	uint64_t malformed[PROTO_N], messages[PROTO_N], junk[PROTO_N];
 	const char *notes[NOTES];
-	struct counters counters = l->worker.counters;
-	add_counters(&counters, &l->hub.counters);
+	struct counters counters;
 	for (unsigned p = 0; p < PROTO_N; p++) {
 		const struct dx_proto_counters *c = p < PROTO_DISSECTED ? &l->worker.engine.proto[p] : &none;
 		malformed[p] = c->malformed;
@@ -88,7 +86,10 @@ static void summarise(const struct offline *o, struct line *l, struct run_summar
 	sum->junk_bytes = junk;
 	sum->notes = notes;
 	sum->peak_kib = peak_kib();
-	hub_finish(&l->hub, sum);
+	hub_finish(&l->hub);
+	counters = l->worker.counters;
+	add_counters(&counters, &l->hub.counters);
+	(void)outputs_finish(o->outputs, l->hub.inventory, sum);
 }
 
 int offline_run(const struct offline *o, struct diag *d)
@@ -106,18 +107,16 @@ int offline_run(const struct offline *o, struct diag *d)
 	struct hub_setup hs = { .limits = o->limits,
 		.policy = o->policy,
 		.fingerprints = o->fingerprints,
-		.mask = o->mask,
-		.sinks = o->sinks,
-		.n_sinks = o->n_sinks };
+		.oui = o->oui,
+		.outputs = o->outputs };
 	int code = 1;
 	if (l && worker_init(&l->worker, &ws) && hub_init(&l->hub, &hs)) {
 		read_all(o, l, &sum);
 		code = capture_end(o->capture, d);
 		sum.seconds = seconds_now() - begun;
 		summarise(o, l, &sum, d);
-		if (l->hub.failed) {
-			diag_add(d, DIAG_ERROR, l->hub.failed->name, 0, 0, "", "cannot be written: %s",
-				strerror(l->hub.failed_errno));
+		if (!outputs_ok(o->outputs)) {
+			diag_add(d, DIAG_ERROR, "-", 0, 0, "", "%s", outputs_error(o->outputs));
 			code = 1;
 		}
 	} else {

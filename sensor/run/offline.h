@@ -14,10 +14,9 @@ struct offline {
 	const struct privacy_key *key;
 	bool identify;
 	const struct policy *policy;
-	const struct fingerprints *fingerprints;
-	struct mask *mask;
-	struct sink *const *sinks;
-	size_t n_sinks;
+	const struct fingerprints *fingerprints; /* may be NULL */
+	struct oui *oui;                         /* may be NULL */
+	struct outputs *outputs;
 	const char *const *inputs; /* as named on the command line */
 	size_t n_inputs;
 	/* Now and then; total 0: not known. May be NULL. */
