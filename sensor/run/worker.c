@@ -32,8 +32,9 @@ bool worker_init(struct worker *w, const struct worker_setup *s)
 	*w = (struct worker){ .labels = NULL };
 	if (s->identify && !(w->labels = labels_new(s->limits, &w->counters)))
 		return false;
+	dedup_init(&w->dedup, &w->counters, &s->seed);
 	return decode_init(&w->decode, s->limits, &w->counters, &s->seed) &&
-	       dedup_init(&w->dedup, &w->counters) && ring_init(&w->ring, s->limits->ring_kib << 10) &&
+	       ring_init(&w->ring, s->limits->ring_kib << 10) &&
 	       dx_engine_init(&w->engine, s->limits, &w->counters, &w->ring, s->key, s->on_full, s->arg) &&
 	       flows_init(&w->flows, s->limits, &w->counters, &w->engine, w->labels, &s->seed);
 }
