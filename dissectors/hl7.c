@@ -177,7 +177,7 @@ static struct bytes unwrap(struct dx *x, struct side *side, struct bytes in, str
 	size_t cr = bytes_chr(in, 0, CR), lf = bytes_chr(in, 0, LF);
 	if (lf < cr)
 		flag(&f->deviations, LF_SEGMENTS);
-	else if (lf == cr + 1)
+	else if (lf < in.n && lf == cr + 1)
 		flag(&f->deviations, CRLF_SEGMENTS);
 	f->in_batch = side->in_batch;
 	side->in_block = f->mllp && !f->fs && !x->cut;
@@ -312,8 +312,10 @@ static void tell_patients(struct dx *x, const struct message *m, unsigned field,
 		struct cur c = cur_of(hl7_field(m, s, pid));
 		for (unsigned i = 0; i < HL7_REPETITIONS && cur_more(&c); i++) {
 			struct bytes v = hl7_repetition(m, &c);
-			if (pid == 5 || !bytes_is(hl7_nth(v, m->component, 5), "SS"))
-				tell(x, m, field, pid == 5 ? v : hl7_nth(v, m->component, 1));
+			if (pid == 5)
+				tell(x, m, field, hl7_name(m, v));
+			else if (!hl7_is_ssn(m, v))
+				tell(x, m, field, hl7_nth(v, m->component, 1));
 		}
 	}
 }
@@ -387,12 +389,12 @@ static void observe(struct dx *x, const struct message *m, const struct sent *ac
 	struct bytes code = hl7_field(m, m->msa, 1);
 	bool accepted = bytes_is(code, "AA") || bytes_is(code, "CA");
 	struct text room[2];
-	/* Who answers often only turns MSH-3 and MSH-5 round. */
-	unsigned confidence = is_ack ? 60 : 90;
+	/* Who answers often only turns MSH-3 and MSH-5 round: it took what was meant for that name. */
+	unsigned confidence = is_ack ? 40 : 90;
 	if (is_ack && !accepted)
 		return;
 	ob_begin(x, OB_SENDER);
-	if (!m->eui.n) /* else it is the device's, which need not be who sends */
+	if (!hl7_is_device_application(m))
 		ob_str(x, ATTR_HL7_APPLICATION,
 			hl7_unescape(m, hl7_label(m, hl7_field(m, m->msh, 3)), &room[0]), confidence);
 	ob_str(x, ATTR_HL7_FACILITY, hl7_unescape(m, hl7_label(m, hl7_field(m, m->msh, 4)), &room[1]),

@@ -117,6 +117,8 @@ struct bytes hl7_unescape(const struct message *m, struct bytes v, struct text *
 void hl7_text_add(struct text *t, struct bytes v);
 /* First component that says anything: of an HD, EI or XON the name a person knows it by. */
 struct bytes hl7_label(const struct message *m, struct bytes v);
+struct bytes hl7_name(const struct message *m, struct bytes v); /* of an XPN: family, given, further names */
+bool hl7_is_ssn(const struct message *m, struct bytes id);      /* of a CX: a social security number */
 /* True if v holds a word of the patient's names and numbers. */
 bool hl7_names_patient(const struct message *m, struct bytes v);
 /* First reading: the words that name the patient. */
@@ -127,6 +129,8 @@ void hl7_phi(struct dx *x, const struct message *m);
 /* ---- hl7_device.c ---- */
 
 void hl7_devices(struct message *m);
+/* MSH-3 names the one device of the message, which need not be who sends. */
+bool hl7_is_device_application(const struct message *m);
 /* hl7.device_identifier and hl7.device_udi of the event. */
 void hl7_device_facts(struct dx *x, const struct message *m, unsigned identifier, unsigned udi);
 /* After ev_end. */

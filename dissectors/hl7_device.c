@@ -179,10 +179,6 @@ static void read_instance(struct message *m, struct device *d, struct bytes inst
 		d->is_sender = true;
 		return;
 	}
-	if (is_udi(id))
-		say(&d->udi, id, 90);
-	else if (hex_digits(id) < 16)
-		say(&d->name, id, 60);
 	for (unsigned i = 1; i <= 4; i++) {
 		struct bytes part = hl7_nth(first, m->component, i);
 		if (bytes_startsi(part, "SN:"))
@@ -194,6 +190,10 @@ static void read_instance(struct message *m, struct device *d, struct bytes inst
 		say(&d->model, id, 70);
 		if (is_maker(maker) && bytes_eq(maker, hl7_component(m, application, 3)))
 			say(&d->maker, maker, 75);
+	} else if (is_udi(id)) {
+		say(&d->udi, id, 90);
+	} else if (hex_digits(id) < 16) {
+		say(&d->name, id, 60);
 	}
 }
 
@@ -280,9 +280,16 @@ static struct bytes device_type_of(const struct message *m, struct bytes field)
 	return is_object ? number : (struct bytes){ 0 };
 }
 
+/* OBX-18; one field late is met, where a time belongs. */
+static struct bytes instance_of(const struct message *m, struct bytes obx)
+{
+	struct bytes v = hl7_field(m, obx, 18), late = hl7_field(m, obx, 19);
+	return v.n == 0 && ascii_alpha(bytes_at(late, 0)) ? late : v;
+}
+
 static void read_obx(struct message *m, struct bytes s)
 {
-	struct bytes what = hl7_field(m, s, 3), instance = hl7_field(m, s, 18);
+	struct bytes what = hl7_field(m, s, 3), instance = instance_of(m, s);
 	struct bytes mds = hl7_nth(hl7_field(m, s, 4), '.', 1);
 	struct bytes type = device_type_of(m, what);
 	uint64_t code = 0;
@@ -413,7 +420,7 @@ static void facts(struct dx *x, const struct message *m, unsigned field, bool wa
 		bool obx = hl7_is(s, "OBX"), prt = hl7_is(s, "PRT"), dev = hl7_is(s, "DEV");
 		if (!obx && !prt && !dev)
 			continue;
-		struct bytes at[2] = { hl7_field(m, s, obx ? 18 : prt ? 10 : 11), { 0 } };
+		struct bytes at[2] = { obx ? instance_of(m, s) : hl7_field(m, s, prt ? 10 : 11), { 0 } };
 		if (!obx)
 			at[1] = hl7_field(m, s, prt ? 16 : 2);
 		for (unsigned i = 0; i < 2; i++) {
@@ -462,13 +469,23 @@ static void tell_location(struct dx *x, const struct message *m)
 	ob_str(x, ATTR_LOCATION, bytes_of(t.b, t.n), 80);
 }
 
+static bool is_named(const struct message *m, const struct device *d)
+{
+	return d->is_sender || (d->eui.n && bytes_eqi(d->eui, m->eui));
+}
+
+bool hl7_is_device_application(const struct message *m)
+{
+	return m->eui.n || (m->n_devices == 1 && m->device[0].is_sender);
+}
+
 void hl7_device_observe(struct dx *x, const struct message *m)
 {
 	for (unsigned i = 0; i < m->n_devices; i++) {
 		const struct device *d = &m->device[i];
 		bool alone = m->n_devices == 1;
 		bool is_key = d->eui.n || d->serial.confidence || d->udi.confidence;
-		bool named = d->is_sender || (d->eui.n && bytes_eqi(d->eui, m->eui));
+		bool named = is_named(m, d);
 		enum observation_about about = OB_BEHIND;
 		if (d->eui.n && is_sender_mac(x, d->eui))
 			about = OB_SENDER;
@@ -489,7 +506,7 @@ void hl7_device_observe(struct dx *x, const struct message *m)
 			tell(x, m, ATTR_STATION_NAME, d->name);
 		for (unsigned t = 0; t < 2; t++)
 			tell(x, m, ATTR_MDC_TYPE, (struct said){ d->type[t], 90 });
-		if (d->eui.n && bytes_eqi(d->eui, m->eui))
+		if (named && hl7_is_device_application(m))
 			ob_str(x, ATTR_HL7_APPLICATION, hl7_label(m, hl7_field(m, m->msh, 3)), 90);
 		if (m->pcd && alone)
 			tell_location(x, m);

@@ -259,6 +259,14 @@ static struct bytes components(const struct message *m, struct bytes v, unsigned
 	return bytes_first(rest, end);
 }
 
+struct bytes hl7_name(const struct message *m, struct bytes v)
+{
+	v = components(m, v, 1, 3);
+	while (v.n && bytes_at(v, v.n - 1) == m->component)
+		v.n--;
+	return v;
+}
+
 static void add_words(struct message *m, struct bytes v)
 {
 	struct bytes token;
@@ -279,10 +287,15 @@ void hl7_patient(struct message *m)
 		for (unsigned i = 0; i < HL7_REPETITIONS && cur_more(&ids); i++)
 			add_words(m, hl7_nth(hl7_repetition(m, &ids), m->component, 1));
 		add_words(m, hl7_nth(hl7_field(m, s, 2), m->component, 1));
-		add_words(m, components(m, hl7_field(m, s, pid ? 5 : 7), 1, 3));
+		add_words(m, hl7_name(m, hl7_field(m, s, pid ? 5 : 7)));
 		m->has_patient |=
 			hl7_field(m, s, 3).n || hl7_field(m, s, pid ? 5 : 1).n || hl7_field(m, s, 2).n;
 	}
+}
+
+bool hl7_is_ssn(const struct message *m, struct bytes id)
+{
+	return bytes_is(hl7_nth(id, m->component, 5), "SS");
 }
 
 /* CX-5, table 0203. */
@@ -291,7 +304,7 @@ static enum privacy id_class(const struct message *m, struct bytes v, enum priva
 	struct bytes type = hl7_nth(v, m->component, 5);
 	if (class != PHI_MRN)
 		return class;
-	if (bytes_is(type, "SS"))
+	if (hl7_is_ssn(m, v))
 		return PHI_SSN;
 	return bytes_is(type, "AN") || bytes_is(type, "VN") ? PHI_ACCOUNT : PHI_MRN;
 }
@@ -308,16 +321,18 @@ static void phi_value(struct dx *x, const struct message *m, const struct phi_ro
 {
 	enum privacy class = (enum privacy)row->class;
 	struct bytes all = v;
+	bool pid = !strcmp(row->segment, "PID");
 	if (bytes_is(v, "\"\""))
 		return;
 	for (; all.n && (bytes_at(all, 0) == m->component || bytes_at(all, 0) == ' ');
 		all = bytes_from(all, 1))
 		;
-	if (all.n == 0) /* `^^^` says nothing */
+	/* `^^^` says nothing; PID-3 and PID-5 are fields of the event. */
+	if (all.n == 0 || (pid && row->field == 5) || (pid && row->field == 3 && !hl7_is_ssn(m, v)))
 		return;
 	switch (row->kind) {
 	case NAME:
-		phi_words_of(x, m, class, components(m, v, 1, 3));
+		phi_words_of(x, m, class, hl7_name(m, v));
 		break;
 	case ID:
 		phi_words_of(x, m, id_class(m, v, class), hl7_nth(v, m->component, 1));
@@ -348,7 +363,8 @@ static void phi_segment(struct dx *x, const struct message *m, struct bytes segm
 			value = cur_until(&c, m->separator);
 		if (at < r->field)
 			return;
-		if (r->kind == CLINICAL && !m->has_patient)
+		/* An order number of PCD-01 is the device's own count. */
+		if (r->kind == CLINICAL && (!m->has_patient || (m->pcd && r->class == PHI_ACCESSION)))
 			continue;
 		struct cur all = cur_of(value);
 		for (unsigned i = 0; i < HL7_REPETITIONS && cur_more(&all); i++)

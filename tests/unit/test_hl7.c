@@ -1,0 +1,623 @@
+/* hl7: the vectors of wire/clinical.md 2.10, each framing met in the field, malformed input, devices,
+ * patients. */
+#include "dxtest.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+enum { BLOCKS = 8, BLOCK = 8192 };
+static char blocks[BLOCKS][BLOCK];
+static unsigned next_block;
+
+/* Lines become segments; put between before and after. Valid for the next seven calls. */
+static struct bytes wrapped(const char *before, const char *lines, const char *after)
+{
+	char *b = blocks[next_block++ % BLOCKS];
+	int n = snprintf(b, BLOCK, "%s%s%s", before, lines, after);
+	assert_true(n > 0 && n < BLOCK);
+	for (char *p = b; *p; p++)
+		if (*p == '\n')
+			*p = '\r';
+	return bytes_of(b, (size_t)n);
+}
+
+static struct bytes block(const char *lines)
+{
+	return wrapped("\x0b", lines, "\x1c\n");
+}
+
+/* Bytes as they are, no line made a segment. */
+static struct bytes raw(const char *s)
+{
+	return bytes_str(s);
+}
+
+/* What a client's bytes (and a server's answer, if any) say, however they are cut. */
+static char *said(struct bytes client, struct bytes server)
+{
+	struct dxtest t = { .proto = PROTO_hl7 };
+	struct chunk c[2] = { { DIR_CLIENT, client }, { DIR_SERVER, server } };
+	return dxtest_splits(&t, c, server.n ? 2 : 1);
+}
+
+static void has(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("no \"%s\" in:\n%s", part, text);
+}
+
+static void has_not(const char *text, const char *part)
+{
+	if (strstr(text, part))
+		fail_msg("\"%s\" in:\n%s", part, text);
+}
+
+static unsigned count(const char *text, const char *part)
+{
+	unsigned n = 0;
+	for (; (text = strstr(text, part)); text += strlen(part))
+		n++;
+	return n;
+}
+
+/* A line of three: what to feed, and what must and must not be said. */
+static void check(struct bytes client, const char *must, const char *must_not)
+{
+	char *text = said(client, (struct bytes){ 0 });
+	if (must)
+		has(text, must);
+	if (must_not)
+		has_not(text, must_not);
+	free(text);
+}
+
+#define H1                                                                                                   \
+	"MSH|^~\\&|ADT1|GHOSP|RIS|GHOSP|20240131093015||ADT^A01^ADT_A01|MSG00001|P|2.5.1\n"                  \
+	"SFT|ACME Health|7.2.1|ACME ADT|BIN-20240101\n"                                                      \
+	"EVN|A01|20240131093015\n"                                                                           \
+	"PID|1||MRN12345^^^GHOSP^MR||DOE^JANE^Q||19700102|F|||1 MAIN ST^^SPRINGFIELD^IL^62701||5551234567||" \
+	"|||ACCT9|123-45-6789\n"                                                                             \
+	"PV1|1|I|ICU^12^A^GHOSP||||1234^HOUSE^GREG\n"
+#define H2 "MSH|^~\\&|GHOSP|ADT1|GHOSP|ADT1|20240131093016||ACK^A01^ACK|ACK00001|P|2.5.1\nMSA|AA|MSG00001\n"
+#define H3                                                                                                   \
+	"MSH|^~\\&|MON_GW^080019FFFE0B4020^EUI-64|GHOSP|EMR|GHOSP|20240131093100+0000||ORU^R01^ORU_R01|"     \
+	"PCD00001|P|2.6|||NE|AL||UNICODE UTF-8|||IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO\n"      \
+	"PID|||MRN12345^^^GHOSP^MR||DOE^JANE||19700102|F\n"                                                  \
+	"PV1||I|ICU^^12\n"                                                                                   \
+	"OBR|1|||69965^MDC_DEV_MON_PHYSIO_MULTI_PARAM_MDS^MDC|||20240131093100\n"                            \
+	"OBX|1||69965^MDC_DEV_MON_PHYSIO_MULTI_PARAM_MDS^MDC|1.0.0.0|||||||X|||||||080019FFFE0B4020^B40_"    \
+	"GE\n"                                                                                               \
+	"OBX|2|NM|147842^MDC_ECG_HEART_RATE^MDC|1.5.1.2|80|264864^MDC_DIM_BEAT_PER_MIN^MDC|||||R|||"         \
+	"20240131093100||||080019FFFE0B4020^B40_GE\n"
+#define H4                                                                                                   \
+	"MSH|^~\\&|cobas 4800 software 2.3.0.1905^56450_00001^M|LAB|LIS|GHOSP|20240131093200+0000||"         \
+	"OUL^R22^OUL_R22|LAW00001|P|2.5.1|||ER|AL||UNICODE UTF-8|||LAB-29^IHE\n"                             \
+	"PID|||MRN12345||DOE^JANE\n"                                                                         \
+	"SPM|1|SID001&LAB||PLAS^plasma^HL70487|||||||P^^HL70369\n"                                           \
+	"OBR|1|\"\"||20490^^99ROC\n"                                                                         \
+	"OBX|1|NM|20490^20490^99ROC^^^IHELAW|1|32.2|mg/L^^UCUM||N^^HL70078|||F|||||ADMIN||"                  \
+	"c503^ROCHE~2272-02^ROCHE~1^ROCHE|20240131093155\n"
+
+static void test_message_and_ack(void **state)
+{
+	(void)state;
+	char *text = said(block(H1), block(H2));
+	assert_string_equal(text,
+		"hl7.message client hl7.message_type=ADT hl7.trigger=A01 hl7.structure=ADT_A01 "
+		"hl7.version=2.5.1 "
+		"hl7.control_id=MSG00001 hl7.sending_application=ADT1 hl7.sending_facility=GHOSP "
+		"hl7.receiving_application=RIS hl7.receiving_facility=GHOSP hl7.processing_id=P "
+		"hl7.framing=mllp "
+		"hl7.segments=[MSH,SFT,EVN,PID,PV1] hl7.patient_id=<mrn> hl7.patient_name=<patient_name> "
+		"(<account>) (<ssn>) (<staff_name>)\n"
+		"phi.message client "
+		"phi.classes=[patient_name,mrn,birth_date,address,phone,ssn,account,staff_name] "
+		"phi.count=8 phi.container=hl7 phi.encrypted=false phi.patient=<mrn>\n"
+		"observe hl7 sender client hl7.application=ADT1@90 hl7.facility=GHOSP@90 "
+		"hl7.service=sender:ADT@90\n"
+		"observe hl7 maker client hl7.software=ACME Health ACME ADT 7.2.1@90 manufacturer=ACME "
+		"Health@60 "
+		"model=ACME ADT@60 firmware=7.2.1@60\n"
+		"hl7.ack server hl7.message_type=ACK hl7.trigger=A01 hl7.structure=ACK hl7.version=2.5.1 "
+		"hl7.control_id=ACK00001 hl7.sending_application=GHOSP hl7.sending_facility=ADT1 "
+		"hl7.receiving_application=GHOSP hl7.receiving_facility=ADT1 hl7.processing_id=P "
+		"hl7.framing=mllp "
+		"hl7.segments=[MSH,MSA] hl7.ack_code=AA hl7.acked_control_id=MSG00001 "
+		"hl7.ack_latency=1000000\n"
+		"observe hl7 sender server hl7.application=GHOSP@40 hl7.facility=ADT1@40 "
+		"hl7.service=receiver:ADT@90\n");
+	free(text);
+}
+
+static void test_cut_at_every_length(void **state)
+{
+	(void)state;
+	static const char *const all[] = { H1, H2, H3, H4 };
+	struct dxtest t = { .proto = PROTO_hl7 };
+	for (unsigned i = 0; i < 4; i++) {
+		struct chunk c = { DIR_CLIENT, block(all[i]) };
+		/* Only without its last CR is a message already whole. */
+		assert_int_equal(dxtest_cuts(&t, &c, 1, 0), 1);
+	}
+}
+
+/* ---- framing ------------------------------------------------------------------------------ */
+
+#define A    "MSH|^~\\&|A|F|B|G|20240131||ADT^A08|1|P|2.3\nPID|||77123\n"
+#define B    "MSH|^~\\&|A|F|B|G|20240131||ADT^A03|2|P|2.3\nPID|||77124\n"
+#define A_CR "MSH|^~\\&|A|F|B|G|20240131||ADT^A08|1|P|2.3\rPID|||77123\r"
+#define B_CR "MSH|^~\\&|A|F|B|G|20240131||ADT^A03|2|P|2.3\rPID|||77124\r"
+
+static void test_framing_deviations(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *bytes, *must, *must_not;
+		unsigned messages;
+	} rows[] = {
+		{ "\x0b" A_CR "\x1c\r\x0b" B_CR "\x1c\r", "hl7.framing=mllp", "deviation", 2 },
+		{ "\x0b" A_CR "\x1c\x0b" B_CR "\x1c", "hl7.framing_deviation=[end_without_cr]", NULL, 2 },
+		{ "\x0b" A_CR "\x1c\r\n\x0b" B_CR "\x1c\r\n", "hl7.framing_deviation=[lf_after_end]", NULL,
+			2 },
+		{ A_CR "\x1c\r" B_CR "\x1c\r", "hl7.framing_deviation=[no_start_block]", "raw", 2 },
+		{ "\x0b\x0b" A_CR "\x1c\r\x0b\x0b\x0b" B_CR "\x1c\r",
+			"hl7.framing_deviation=[doubled_start_block]", "junk", 2 },
+		{ "\x0b" A_CR "\x0b" B_CR "\x1c\r", "hl7.framing_deviation=[no_end_block]", NULL, 2 },
+		{ "\x0b\x1c\r\x0b" A_CR "\x1c\r\x0b\x1c\r\x0b" B_CR "\x1c\r\x0b\x1c\r", NULL, "deviation",
+			2 },
+		{ "\x0bMSH|^~\\&|A|F|B|G|||ADT^A08|1|P|2.3\x1c\r", "hl7.framing_deviation=[no_last_cr]", NULL,
+			1 },
+		{ "\x0bMSH|^~\\&|A|F|B|G|||ADT^A08|1|P|2.3\nPID|||77123\n\x1c\r",
+			"[lf_segments] hl7.segments=[MSH,PID]", NULL, 1 },
+		{ "\x0bMSH|^~\\&|A|F|B|G|||ADT^A08|1|P|2.3\r\nPID|||77123\r\n\x1c\r",
+			"[crlf_segments] hl7.segments=[MSH,PID]", NULL, 1 },
+		{ "\x0bmsh|^~\\&|A|F|B|G|||ADT^A08|1|P|2.3\r\x1c\r", "[lower_case_header]", NULL, 1 },
+		{ "\x0b  MSH|^~\\&|A|F|B|G|||ADT^A08|1|P|2.3\r\x1c\r", "[leading_blank]", NULL, 1 },
+		{ "\x0bMSH|^~\\\\&|A|F|B|G|||ADT^A08|1|P|2.3\r\x1c\r", "[encoding_characters]", NULL, 1 },
+		{ "\x0bMSH|^~&\\|A|F|B|G|||ADT^A08|1|P|2.3\r\x1c\r", "[encoding_characters]", NULL, 1 },
+		{ "\x0bMSH|^~\\|A|F|B|G|||ADT^A08|1|P|2.3\r\x1c\r", "[encoding_characters]", NULL, 1 },
+		{ "\x0bMSH|^~\\&#|A|F|B|G|||ADT^A08|1|P|2.7\r\x1c\r", "2.7", "deviation", 1 },
+		/* Foreign bytes between messages: passed over, the messages told. */
+		{ "hello\r\n\x0b" A_CR "\x1c\rnoise\x0bnoise\x0b\x0b" B_CR "\x1c\r", "junk", NULL, 2 },
+		/* An unframed stream: the last message has no end. */
+		{ A_CR B_CR A_CR, "hl7.framing=raw", "mllp", 2 },
+		{ A_CR "\r\n" B_CR "\r\n" A_CR, "hl7.framing=raw", "junk", 2 },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char *text = said(raw(rows[i].bytes), (struct bytes){ 0 });
+		if (rows[i].must)
+			has(text, rows[i].must);
+		if (rows[i].must_not)
+			has_not(text, rows[i].must_not);
+		if (count(text, "hl7.message ") != rows[i].messages)
+			fail_msg("row %zu:\n%s", i, text);
+		free(text);
+	}
+}
+
+static void test_batch(void **state)
+{
+	(void)state;
+	char *text = said(block("FHS|^~\\&|A|F\nBHS|^~\\&|A|F\n" A B "BTS|2\nFTS|1\n"), (struct bytes){ 0 });
+	assert_int_equal(count(text, "hl7.message "), 2);
+	assert_int_equal(count(text, "hl7.batch=true"), 2);
+	has(text, "hl7.segments=[MSH,PID,BTS,FTS]");
+	has_not(text, "deviation");
+	free(text);
+	/* Two messages in one block, without a batch. */
+	text = said(block(A B), (struct bytes){ 0 });
+	assert_int_equal(count(text, "hl7.message "), 2);
+	assert_int_equal(count(text, "hl7.framing=mllp"), 2);
+	has_not(text, "batch");
+	free(text);
+}
+
+static void test_commit_answers(void **state)
+{
+	(void)state;
+	char *text = said(block(A), raw("\x0b\x06\x1c\r\x0b\x15\x1c\r"));
+	has(text, "hl7.ack server hl7.ack_code=commit_ack hl7.framing=mllp\n");
+	has(text, "hl7.ack server hl7.ack_code=commit_nak hl7.framing=mllp\n");
+	free(text);
+}
+
+static void test_wide(void **state)
+{
+	(void)state;
+	static const char le[] = "\x0b\0M\0S\0H\0|\0^\0~\0\\\0&\0|\0\r\0\x1c\0\r\0";
+	static const char be[] = "\0\x0b\0M\0S\0H\0|\0^\0~\0\\\0&\0|\0\r\0\x1c\0\r";
+	check(bytes_of(le, sizeof le - 1), "hl7.message client hl7.framing=mllp hl7.character_set=[UTF-16]\n",
+		"junk");
+	check(bytes_of(be, sizeof be - 1), "hl7.message client hl7.framing=mllp hl7.character_set=[UTF-16]\n",
+		"junk");
+}
+
+static void test_midstream_and_gap(void **state)
+{
+	(void)state;
+	struct dxtest t = { .proto = PROTO_hl7, .midstream = true };
+	struct bytes rest =
+		wrapped("", "X|1|2|MSH is no header\nOBX|7\n\x1c\n\x0b", A "\x1c\n\x0b" B "\x1c\n");
+	struct chunk c[3] = { { DIR_CLIENT, rest }, { DIR_CLIENT, { NULL, 1000 } },
+		{ DIR_CLIENT, wrapped("NTE|1||lost its head\n\x1c\n\x0b", A, "\x1c\n") } };
+	char *text = dxtest_splits(&t, c, 3);
+	assert_int_equal(count(text, "hl7.message "), 3);
+	has(text, "+midstream");
+	assert_int_equal(count(text, "hl7.message client +gap"), 1);
+	free(text);
+}
+
+/* A PDF in OBX-5: the head is told, the rest passed by, the next message found. */
+static void test_huge(void **state)
+{
+	(void)state;
+	size_t n = 700000, at;
+	uint8_t *b = malloc(n + 1000);
+	assert_non_null(b);
+	struct bytes head = wrapped("\x0b", A "OBX|1|ED|PDF||^^^Base64^", "");
+	struct bytes tail = wrapped("", "||||||F\n\x1c\n\x0b", B "\x1c\n");
+	memcpy(b, head.p, at = head.n);
+	memset(b + at, 'M', n);
+	memcpy(b + at + n, tail.p, tail.n);
+	struct dxtest t = { .proto = PROTO_hl7 };
+	struct chunk c = { DIR_CLIENT, bytes_of(b, at + n + tail.n) };
+	char *whole = dxtest_run(&t, &c, 1);
+	assert_int_equal(count(whole, "hl7.message "), 2);
+	has(whole, "hl7.message client +cut hl7.message_type=ADT hl7.trigger=A08");
+	has(whole, "free_text");
+	has(whole, "hl7.trigger=A03");
+	t.split = SPLIT_RANDOM;
+	char *parts = dxtest_run(&t, &c, 1);
+	assert_string_equal(whole, parts);
+	free(parts);
+	free(whole);
+	free(b);
+}
+
+static void test_probe(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *bytes;
+		enum probe_result want;
+	} rows[] = {
+		{ "\x0bMSH|^~\\&|A", PROBE_YES },
+		{ "\x0b"
+		  "FHS|^~\\&|A",
+			PROBE_YES },
+		{ "\r\n\x0b\x0bMSH|^~\\&|A", PROBE_YES },
+		{ "MSH|^~\\&|A", PROBE_YES },
+		{ "MSH#^~\\&#A", PROBE_YES },
+		{ "\x0bMSH|^~\\&#|A", PROBE_YES },
+		{ "\x0bMSH|^~\\\\&|A", PROBE_YES },
+		{ "\x0bMSH|^", PROBE_MORE },
+		{ "\x0bM", PROBE_MORE },
+		{ "BHS", PROBE_MORE },
+		{ "\x0b", PROBE_MORE },
+		{ "", PROBE_MORE },
+		{ "MSH Messages", PROBE_NO },
+		{ "MSH|name|value|", PROBE_NO },
+		{ "MSH|^^^^|A", PROBE_NO },
+		{ "\x0bMSHA^~\\&|A", PROBE_NO },
+		{ "\x0bPID|1||", PROBE_NO },
+		{ "GET / HTTP/1.1\r\n", PROBE_NO },
+		{ "\x0b\x06\x1c\r", PROBE_NO },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		if (dissector_hl7.probe(bytes_str(rows[i].bytes), DIR_CLIENT) != rows[i].want)
+			fail_msg("row %zu", i);
+}
+
+static void test_malformed(void **state)
+{
+	(void)state;
+	/* Letters as encoding characters; MSH alone; CR in MSH-2: counted, no event. */
+	check(block("MSH|abcd|A|F|B|G|||ADT^A08|1|P|2.3\n"), "malformed 1\n", "hl7.message");
+	check(block("MSH|\n"), "malformed 1\n", "hl7.message");
+	check(block("MSH|^~\n&|A|F\n"), NULL, "hl7.message_type");
+	/* No type, foreign type, foreign version, processing id and segment names: nothing of them is told.
+	 */
+	check(block("MSH|^~\\&|A|F|B|G|||Doe Jane^x|1|Jane|Doe\nDOe|1\nJane Doe\n"), "hl7.segments=[MSH]\n",
+		"oe");
+	/* More fields than defined, an escape that is not closed, an odd \X: accepted. */
+	check(block("MSH|^~\\&|A\\|F\\X414\\|B|G|||ADT^A08|1|P|2.3||||||||||||||||||||||||||||||||x|\n"),
+		"hl7.sending_application=A\\x5c hl7.sending_facility=FA ", "malformed");
+	/* 100 repetitions and a NUL. */
+	char many[3000] = "MSH|^~\\&|A|F|B|G|||ADT^A08|1|P|2.3\nPID|||";
+	for (unsigned i = 0; i < 100; i++)
+		strncat(many, "9~", 3);
+	check(block(strncat(many, "\n", 2)), "phi.count=32 ", "malformed");
+}
+
+/* ---- what it says ------------------------------------------------------------------------- */
+
+static void test_separators_and_escapes(void **state)
+{
+	(void)state;
+	check(block("MSH#*!?%#A*1.2.3*ISO#F#B#G###ADT*A08*ADT_A01#1#P#2.5\nPID###77123***H*MR!88123##DOE*"
+		    "JANE\n"),
+		"hl7.structure=ADT_A01 hl7.version=2.5 hl7.control_id=1 hl7.sending_application=A ",
+		"malformed");
+	check(block("MSH|^~\\&|L\\T\\R "
+		    "\\X4d\\\\E\\\\.br\\x\\H\\|F\\F\\G\\S\\H\\R\\I|B|G|||ADT^A08|1|P|2.3\n"),
+		"hl7.sending_application=L&R M\\x5c x hl7.sending_facility=F|G^H~I", NULL);
+	/* Unescaped after splitting, never before: no segment comes of this. */
+	check(block("MSH|^~\\&|A\\X0D\\PID|F|B|G|||ADT^A08|1|P|2.3\n"), "hl7.segments=[MSH]", "PID|");
+	check(block("MSH|^~\\&|\"\"|F|B|G||secret|ADT^A08|1|P|2.3||||||UNICODE UTF-8~8859/1~Doe\n"),
+		"hl7.security_present=true hl7.segments=[MSH] hl7.character_set=[UNICODE UTF-8,8859/1,other]",
+		"secret|");
+}
+
+static void test_ack_pairs(void **state)
+{
+	(void)state;
+	struct dxtest t = { .proto = PROTO_hl7 };
+	struct chunk c[] = { { DIR_CLIENT, block(A) }, { DIR_CLIENT, block(B) },
+		{ DIR_SERVER, block("MSH|^~\\&|B|G|A|F|||ACK|9|P|2.3\nMSA|AE|1|text\n") },
+		{ DIR_SERVER, block("MSH|^~\\&|B|G|A|F|||ACK|9|P|2.3\nMSA|CA|2\n") },
+		{ DIR_SERVER, block("MSH|^~\\&|B|G|A|F||||9|P|2.1\nMSA|AR|3\n") },
+		{ DIR_SERVER, block("MSH|^~\\&|B|G|A|F|||RSP^K11^RSP_K11|10|P|2.5\nMSA|AA|2\nQAK|1\n") } };
+	char *text = dxtest_run(&t, c, 6); /* joined, the times would differ */
+	has(text, "hl7.ack_code=AE hl7.acked_control_id=1 hl7.ack_latency=2000000\n");
+	has(text, "hl7.ack_code=CA hl7.acked_control_id=2 hl7.ack_latency=2000000\n");
+	has(text, "hl7.ack_code=AR hl7.acked_control_id=3\n");
+	has(text, "hl7.message server hl7.message_type=RSP");
+	assert_int_equal(count(text, "hl7.ack server"), 3);
+	/* Only who accepts is known to receive; an answer with data is a message of its own. */
+	assert_int_equal(count(text, "hl7.service=receiver:ADT"), 2);
+	free(text);
+}
+
+static void test_old_control_ids_are_forgotten(void **state)
+{
+	(void)state;
+	struct dxtest t = { .proto = PROTO_hl7 };
+	struct chunk c[34] = { { DIR_CLIENT, block(A) } };
+	struct bytes other = block("MSH|^~\\&|A|F|B|G|||ADT^A08|x|P|2.3\n");
+	for (unsigned i = 1; i < 33; i++)
+		c[i] = (struct chunk){ DIR_CLIENT, other };
+	c[33] = (struct chunk){ DIR_SERVER, block("MSH|^~\\&|B|G|A|F|||ACK|9|P|2.3\nMSA|AA|1\n") };
+	char *text = dxtest_run(&t, c, 34);
+	has(text, "hl7.acked_control_id=1\n");
+	free(text);
+	text = dxtest_run(&t, c + 1, 33);
+	has_not(text, "latency");
+	free(text);
+}
+
+static const struct mac ge = { { 0x08, 0x00, 0x19, 0x0b, 0x40, 0x20 } };
+
+static char *said_by(struct mac sender, struct bytes client)
+{
+	struct dxtest t = { .proto = PROTO_hl7,
+		.conv = { .proto = 6, .sport = 1, .dport = 2575, .smac = sender } };
+	addr_parse(bytes_str("10.0.0.1"), &t.conv.src);
+	addr_parse(bytes_str("10.0.0.2"), &t.conv.dst);
+	struct chunk c = { DIR_CLIENT, client };
+	return dxtest_splits(&t, &c, 1);
+}
+
+static void test_pcd_device(void **state)
+{
+	(void)state;
+	static const char what[] = "eui64=080019FFFE0B4020@%d mdc.type=69965@90 hl7.application=MON_GW@90 "
+				   "location=ICU 12@80\n";
+	char want[256];
+	/* The MAC address inside the EUI-64 is the sender's. */
+	char *text = said_by(ge, block(H3));
+	has(text, "hl7.device_identifier=[080019FFFE0B4020]");
+	snprintf(want, sizeof want, what, 95);
+	has(text, want);
+	has(text, "observe hl7 sender client eui64");
+	has(text, "observe hl7 sender client hl7.facility=GHOSP@90 hl7.service=sender:ORU@90 "
+		  "hl7.service=sender:PCD@90\n");
+	free(text);
+	/* Another's: named by MSH-3 and alone, so perhaps the sender's behind a router: for the hub to judge.
+	 */
+	text = said(block(H3), (struct bytes){ 0 });
+	snprintf(want, sizeof want, what, 90);
+	has(text, want);
+	has(text, "observe hl7 maker client eui64");
+	free(text);
+}
+
+static void test_gateway(void **state)
+{
+	(void)state;
+	/* Two monitors by one gateway, which has no identity in the message. */
+	check(block("MSH|^~\\&|AGW|H|EMR|H|||ORU^R01^ORU_R01|1|P|2.6|||||||||"
+		    "PCD_DEC_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO\n"
+		    "PID|||77123\nPV1||I|ICU^^1\n"
+		    "OBR|1|||69965^MDC_DEV_MON_PHYSIO_MULTI_PARAM_MDS^MDC\n"
+		    "OBX|1||69965^MDC_DEV_MON_PHYSIO_MULTI_PARAM_MDS^MDC|1.0.0.0|||||||X|||||||^^"
+		    "0009FBFFFF0A0B0C^EUI-64\n"
+		    "OBX|2|ST|531969^MDC_ID_MODEL_NUMBER^MDC|1.0.0.1|MX750||||||R\n"
+		    "OBR|2|||69965^MDC_DEV_MON_PHYSIO_MULTI_PARAM_MDS^MDC\n"
+		    "OBX|3||69965^MDC_DEV_MON_PHYSIO_MULTI_PARAM_MDS^MDC|1.0.0.0|||||||X|||||||^^"
+		    "0009fbffff0d0e0f^EUI-64\n"
+		    "OBX|4|ST|531972^MDC_ID_PROD_SPEC_SERIAL^MDC|1.0.0.1|DE0001||||||R\n"),
+		"observe hl7 behind client eui64=0009FBFFFF0A0B0C@90 model=MX750@95 mdc.type=69965@90\n"
+		"observe hl7 behind client eui64=0009FBFFFF0D0E0F@90 serial=DE0001@95 mdc.type=69965@90\n",
+		"location");
+	/* Mindray has no filler: only the maker's half of the address can agree. */
+	struct mac mindray = { { 0x00, 0xa0, 0x37, 1, 2, 3 } };
+	struct bytes vs =
+		block("MSH|^~\\&|MINDRAY_VS900^00A0370098007A80^EUI-64|H|EMR|H|||ORU^R01|1|P|2.6\n");
+	char *text = said_by(mindray, vs);
+	has(text, "observe hl7 sender client eui64=00A0370098007A80@95 hl7.application=MINDRAY_VS900@90\n");
+	free(text);
+	text = said_by(ge, vs);
+	has(text, "observe hl7 maker client eui64=00A0370098007A80@90");
+	free(text);
+}
+
+static void test_pump(void **state)
+{
+	(void)state;
+	/* A name beside the number wins (seen with the numbers of the next rows); a list of key=value. */
+	check(block("MSH|^~\\&|PCU^00B094FFFE414141^EUI-64|H|EMR|H|||ORU^R01|1|P|2.6\n"
+		    "OBX|1||69986^MDC_DEV_PUMP_INFUS_VMD^MDC|1.1.0.0|||||||X|||||||PCU-8015^^"
+		    "00B094FFFE414141^EUI-64\n"
+		    "OBX|5|ST|531975^MDC_ID_PROD_SPEC_SERIAL^MDC|1.1.1.4|14441778||||||R\n"
+		    "OBX|6|ST|531976^MDC_ID_PROD_SPEC_SW^MDC|1.1.1.5|12.1.2||||||R\n"),
+		"serial=14441778@80 firmware=12.1.2@80 station_name=PCU-8015@60", "serial=12");
+	check(block("MSH|^~\\&|PLUM^00B094FFFE414141^EUI-64|H|EMR|H|||ORU^R01|1|P|2.6\n"
+		    "OBX|5|ST|531975^MDC_ID_PROD_SPEC_SW^MDC|1.1.1.4|InfuserType=PLUM_360~Infuser "
+		    "Software=15.11.00.018~"
+		    "Connectivity Engine=03.04.00.024||||||R\n"),
+		"model=PLUM_360@85 firmware=15.11.00.018@90", "03.04");
+}
+
+static void test_analysers(void **state)
+{
+	(void)state;
+	char *text = said(block(H4), (struct bytes){ 0 });
+	has(text, "observe hl7 maker client manufacturer=ROCHE@90 model=c503@90 serial=2272-02@90 "
+		  "firmware=2.3.0.1905@70 hl7.application=cobas 4800 software 2.3.0.1905@90\n");
+	has(text, "hl7.service=sender:LAW@90");
+	free(text);
+	check(block("MSH|^~\\&|cobas 4800 software 2.3.0.1905^56450_00001^M|LAB|LIS|G|||OUL^R22|1|P|2.5.1\n"),
+		"model=cobas 4800@60 serial=56450_00001@60 firmware=2.3.0.1905@70", NULL);
+	struct bytes xn = block("MSH|^~\\&|XN-1000^1.22^SYSMEX|LAB|LIS|G|||ORU^R01|1|P|2.5.1\n"
+				"OBX|1|NM|6690-2^WBC^LN||11.2||||||F|||||||XN-1000^SN:A8812^SYSMEX\n");
+	check(xn, "manufacturer=SYSMEX@75 model=XN-1000@70 serial=A8812@85 firmware=1.22@60",
+		"sender client hl7.appl");
+	/* An OID, a local id, a name of a server: no product. */
+	check(block("MSH|^~\\&|LABX^1.2.840.1^ISO|LAB|LIS|G|||ORU^R01|1|P|2.5.1\n"), "hl7.application=LABX",
+		"maker");
+	check(block("MSH|^~\\&|LABX^1^L|LAB|LIS|G|||ORU^R01|1|P|2.5.1\n"), "hl7.application=LABX", "maker");
+	check(block("MSH|^~\\&|HIS^his01.example^DNS|LAB|LIS|G|||ADT^A01|1|P|2.5.1\n"), "hl7.application=HIS",
+		"maker");
+}
+
+static void test_udi(void **state)
+{
+	(void)state;
+	check(block("MSH|^~\\&|A|F|B|G|||ORU^R01|1|P|2.8\nOBX|1|||||||||||||||||(01)00884521012345(21)S1^^^"
+		    "\n"),
+		"hl7.device_udi=[(01)00884521012345(21)S1]", "identifier");
+	check(block("MSH|^~\\&|A|F|B|G|||ADT^A01|1|P|2.8\nPRT|A||||||||||||||||Hospira Plum A+\n"), NULL,
+		"behind");
+	check(block("MSH|^~\\&|A|F|B|G|||ADT^A01|1|P|2.8\n"
+		    "PRT|1|AD||EQUIP||||||||||||00884521012345||||S77\n"),
+		"observe hl7 behind client serial=S77@85 udi=00884521012345@90\n", NULL);
+	check(block("MSH|^~\\&|A|F|B|G|||ADT^A01|1|P|2.9\n"
+		    "DEV|1|(01)00884521012345|x||ACME|Brand|M1|C|D|L|SN9|||||3.1\n"),
+		"observe hl7 behind client manufacturer=ACME@90 model=M1@90 serial=SN9@90 firmware=3.1@90 "
+		"udi=(01)00884521012345@90\n",
+		NULL);
+}
+
+/* ---- patients ----------------------------------------------------------------------------- */
+
+static void test_no_value_leaves(void **state)
+{
+	(void)state;
+	static const char *const planted[] = { "MRN12345", "DOE", "JANE", "19700102", "MAIN", "SPRINGFIELD",
+		"5551234567", "ACCT9", "123-45", "HOUSE", "GREG", "Smith", "4711", "penicillin", "shock" };
+	char *text = said(
+		block(H1
+			"NK1|1|Smith^Bob|SPO|2 MAIN ST||5551234567\nAL1|1||^penicillin||shock\n"
+			"GT1|1||Smith^Bob\nMRG|4711\nZXX|1|jane doe\n"
+			"OBX|1|ST|531969^MDC_ID_MODEL_NUMBER^MDC|1.0.0.1|Jane Doe||||||R\n"
+			"OBX|1||69965^MDC_DEV_X^MDC|1.0.0.0|||||||X|||||||DOE JANE^^0009FBFFFF0A0B0C^EUI-64\n"
+			"OBX|2||69965^MDC_DEV_X^MDC|1.0.0.0|||||||X|||||||mrn12345\n"),
+		(struct bytes){ 0 });
+	for (size_t i = 0; i < sizeof planted / sizeof *planted; i++)
+		has_not(text, planted[i]);
+	has_not(text, "Jane");
+	has_not(text, "mrn12345");
+	has(text, "relative");
+	has(text, "diagnosis");
+	has(text, "free_text");
+	free(text);
+}
+
+static void test_phi_classes(void **state)
+{
+	(void)state;
+	static const char head[] = "\x0bMSH|^~\\&|A|F|B|G|||ADT^A08|1|P|2.5\n";
+	static const struct {
+		const char *segments, *classes;
+	} rows[] = {
+		{ "PID|||1^^^H^MR~2^^^H^SS\n", "phi.classes=[mrn,ssn] phi.count=2" },
+		{ "PID|||77^^^H^MR||A^B~C^D\n", "phi.classes=[patient_name,mrn] phi.count=3" },
+		{ "PID|||77||||||||||a@b.c~555\n", "phi.classes=[mrn,phone,email] phi.count=3" },
+		{ "PID|1||||^^^^^^L\n", NULL },
+		{ "PID|||\"\"||\"\"\n", NULL },
+		/* Results and comments without a patient are a machine's. */
+		{ "OBX|1|TX|x||text\nNTE|1||comment\nDG1|1||I10\n", NULL },
+		{ "PID|||77\nOBX|1|TX|x||text\nOBX|2|NM|x||4.2\n",
+			"phi.classes=[mrn,free_text] phi.count=2" },
+		{ "PID|||77\nDG1|1||I10\nIN1|1|||||||||||||||Smith^Bob||19300101||||||||||||||||||POL77\n",
+			"phi.classes=[mrn,birth_date,health_plan,diagnosis,relative] phi.count=5" },
+		{ "MRG|88||A1\n", "phi.classes=[mrn,account] phi.count=2" },
+		{ "QPD|Q22^x|t1|@PID.5.1^DOE~@PID.3.1^123~@PID.7^19700102\n",
+			"phi.classes=[patient_name,mrn,birth_date] phi.count=3" },
+		{ "QRD|1|R|I|Q1||||^DOE^JANE|DEM\n", "phi.classes=[patient_name] phi.count=1" },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char *text = said(wrapped(head, rows[i].segments, "\x1c\n"), (struct bytes){ 0 });
+		if (rows[i].classes)
+			has(text, rows[i].classes);
+		else
+			has_not(text, "phi.message");
+		free(text);
+	}
+}
+
+static void test_credential(void **state)
+{
+	(void)state;
+	check(block("MSH|^~\\&|A|F|B|G|||ADT^A08|1|P|2.8\nUAC|SAML^x|^^^Base64^c2VjcmV0\n"),
+		"credential.attempt client credential.protocol=hl7 credential.scheme=saml", "c2VjcmV0");
+}
+
+/* The table of patient data is searched: it must be sorted. */
+static void test_phi_rows_are_sorted(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *segment;
+		unsigned field;
+	} rows[] = {
+#define PHI_HL7(segment, field, kind, class) { segment, field },
+#include "phi.def"
+	};
+	for (size_t i = 1; i < sizeof rows / sizeof *rows; i++) {
+		int order = strcmp(rows[i - 1].segment, rows[i].segment);
+		assert_true(order < 0 || (order == 0 && rows[i - 1].field < rows[i].field));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_message_and_ack),
+		cmocka_unit_test(test_cut_at_every_length),
+		cmocka_unit_test(test_framing_deviations),
+		cmocka_unit_test(test_batch),
+		cmocka_unit_test(test_commit_answers),
+		cmocka_unit_test(test_wide),
+		cmocka_unit_test(test_midstream_and_gap),
+		cmocka_unit_test(test_huge),
+		cmocka_unit_test(test_probe),
+		cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_separators_and_escapes),
+		cmocka_unit_test(test_ack_pairs),
+		cmocka_unit_test(test_old_control_ids_are_forgotten),
+		cmocka_unit_test(test_pcd_device),
+		cmocka_unit_test(test_gateway),
+		cmocka_unit_test(test_pump),
+		cmocka_unit_test(test_analysers),
+		cmocka_unit_test(test_udi),
+		cmocka_unit_test(test_no_value_leaves),
+		cmocka_unit_test(test_phi_classes),
+		cmocka_unit_test(test_credential),
+		cmocka_unit_test(test_phi_rows_are_sorted),
+	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	return failed != 0;
+}
