@@ -446,8 +446,12 @@ static bool hl7_pdu(struct dx *x, struct bytes in)
 	}
 	if (hl7_wide(in) == START_YES)
 		return wide_message(x, side);
-	if (!hl7_header(&m, unwrap(x, side, in, &f)))
+	if (!hl7_header(&m, unwrap(x, side, in, &f))) {
+		/* Only looked like one: what stood around it is of no other message. */
+		side->after = AFTER_NONE;
+		side->in_block = false;
 		return false;
+	}
 	if (hl7_is(m.msh, "FHS") || hl7_is(m.msh, "BHS")) {
 		side->in_batch = true;
 		return true;
