@@ -18,7 +18,7 @@ struct fingerprint {
 	unsigned confidence;
 	unsigned n_sets;
 	struct {
-		enum attr attr;
+		unsigned what; /* enum attr, SET_* */
 		const char *value;
 	} set[SETS_MAX];
 };
@@ -107,7 +107,7 @@ static const char *text_of(struct reader *r, const struct yaml_node *map, const 
 	return arena_text(&r->f->arena, bytes_of(v->text, v->text_n));
 }
 
-static void read_one_set(struct reader *r, struct fingerprint *fp, const struct yaml_node *at, int attr,
+static void read_one_set(struct reader *r, struct fingerprint *fp, const struct yaml_node *at, unsigned what,
 	const struct yaml_node *value)
 {
 	const char *names[256];
@@ -115,7 +115,7 @@ static void read_one_set(struct reader *r, struct fingerprint *fp, const struct 
 		wrong(r, value, "E702", "what is set must be a text%s", "");
 		return;
 	}
-	if (attr == ATTR_TYPE && !type_find(bytes_of(value->text, value->text_n))) {
+	if (what == ATTR_TYPE && !type_find(bytes_of(value->text, value->text_n))) {
 		size_t n = 0;
 		for (; n < type_rows_n && n < 256; n++)
 			names[n] = type_rows[n].key;
@@ -128,14 +128,14 @@ static void read_one_set(struct reader *r, struct fingerprint *fp, const struct 
 		wrong(r, at, "E704", "a fingerprint sets at most eight things%s", "");
 		return;
 	}
-	fp->set[fp->n_sets].attr = (enum attr)attr;
+	fp->set[fp->n_sets].what = what;
 	fp->set[fp->n_sets++].value = arena_text(&r->f->arena, bytes_of(value->text, value->text_n));
 }
 
 static void read_sets(struct reader *r, struct fingerprint *fp, const struct yaml_node *entry)
 {
 	const struct yaml_node *set = yaml_get(entry, "set");
-	const char *names[ATTR_N];
+	const char *names[SET_N] = { [SET_MAKES] = "makes", [SET_PASSES_ON] = "passes_on" };
 	if (!set || set->type != YAML_MAP || set->n == 0) {
 		wrong(r, entry, "E702", "a fingerprint needs a map under `%s`", "set");
 		return;
@@ -145,16 +145,18 @@ static void read_sets(struct reader *r, struct fingerprint *fp, const struct yam
 	for (size_t i = 0; i < set->n; i++) {
 		const struct yaml_node *key = set->keys[i], *value = set->items[i];
 		struct bytes name = bytes_of(key->text, key->text_n);
-		int attr = attr_field(NULL, (struct bytes){ 0 }, name);
-		if (attr < 0) {
-			const char *near = diag_nearest(name, names, ATTR_N);
+		unsigned what = 0;
+		while (what < SET_N && !bytes_is(name, names[what]))
+			what++;
+		if (what == SET_N) {
+			const char *near = diag_nearest(name, names, SET_N);
 			wrong(r, key, "E705", "there is no such attribute; did you mean `%s`?",
 				near ? near : "type");
 		} else if (value->type == YAML_LIST) {
 			for (size_t k = 0; k < value->n; k++)
-				read_one_set(r, fp, value, attr, value->items[k]);
+				read_one_set(r, fp, value, what, value->items[k]);
 		} else {
-			read_one_set(r, fp, value, attr, value);
+			read_one_set(r, fp, value, what, value);
 		}
 	}
 }
@@ -375,7 +377,7 @@ size_t fingerprints_count(const struct fingerprints *f)
  * ---------------------------------------------------------------------------------------------------- */
 
 void fingerprints_eval(const struct fingerprints *f, const struct view *v,
-	void (*fn)(void *arg, const char *source, enum attr attr, struct bytes value, unsigned confidence),
+	void (*fn)(void *arg, const char *source, unsigned set, struct bytes value, unsigned confidence),
 	void *arg)
 {
 	for (size_t i = 0; i < f->n; i++) {
@@ -383,7 +385,7 @@ void fingerprints_eval(const struct fingerprints *f, const struct view *v,
 		if (!detect_eval(fp->match, v, NULL))
 			continue;
 		for (unsigned s = 0; s < fp->n_sets; s++)
-			fn(arg, fp->id, fp->set[s].attr, bytes_str(fp->set[s].value), fp->confidence);
+			fn(arg, fp->id, fp->set[s].what, bytes_str(fp->set[s].value), fp->confidence);
 	}
 }
 

@@ -6,8 +6,12 @@
  *	fingerprints:
  *	    - id: modality-ct
  *	      match: {dicom.modality: CT}          # a Sigma detection over attrs.def names
- *	      set: {type: imaging_ct, role: modality}
+ *	      set: {type: imaging_ct}
  *	      confidence: 85
+ *	    - id: dicom-works-as-modality
+ *	      match: {dicom.service: mpps_scu}
+ *	      set: {makes: dicom}                  # what it sends by that protocol it made itself
+ *	      confidence: 80
  *	prefixes:                                  # MAC blocks of 6, 7 or 9 hex digits; the longest counts
  *	    - {prefix: '0009FB', vendor: Philips Healthcare, class: patient_monitor}
  *	arcs:                                      # OID roots: whose they are, as a word of manufacturer
@@ -34,10 +38,13 @@ struct fingerprints *fingerprints_parse(const char *name, struct bytes yaml, str
 void fingerprints_free(struct fingerprints *f);
 size_t fingerprints_count(const struct fingerprints *f);
 
-/* Calls fn for each attribute that a matching fingerprint sets, in file order. source is its id; texts live
- * as long as f. */
+/* What a fingerprint sets besides attributes: verdicts on whose the data are that the device sends. */
+enum { SET_MAKES = ATTR_N, SET_PASSES_ON, SET_N };
+
+/* Calls fn for each thing that a matching fingerprint sets (enum attr, SET_MAKES: a protocol's name,
+ * SET_PASSES_ON), in file order. source is its id; texts live as long as f. */
 void fingerprints_eval(const struct fingerprints *f, const struct view *v,
-	void (*fn)(void *arg, const char *source, enum attr attr, struct bytes value, unsigned confidence),
+	void (*fn)(void *arg, const char *source, unsigned set, struct bytes value, unsigned confidence),
 	void *arg);
 
 struct mac_prefix {

@@ -193,13 +193,16 @@ static void put_all(struct device *n, const struct event *e)
 static void about_address(struct inventory *inv, const struct event *e)
 {
 	uint16_t vlan = e->conv.vlan[e->dir & 1];
+	/* A lease is what a server grants: the client's own word is a claim like any other. */
+	const struct mac *from = e->dir == DIR_CLIENT ? &e->conv.smac : &e->conv.dmac;
 	struct device *m = NULL, *a = NULL;
 	if (is_card(&e->about_mac)) {
 		m = get_mac(inv, &e->about_mac, vlan, e->conv.vni);
 		if (m) {
 			hear(m, vlan);
 			if (addr_is_host(&e->about_ip))
-				join_claimed(m, &e->about_ip, e->proto == PROTO_dhcp);
+				join_claimed(
+					m, &e->about_ip, e->proto == PROTO_dhcp && !mac_eq(from, &m->mac));
 		}
 	}
 	if (addr_is_host(&e->about_ip))
@@ -220,7 +223,8 @@ static void observe(struct inventory *inv, const struct event *e)
 		about_address(inv, e);
 		return;
 	}
-	if (e->event == OB_SENDER)
+	bool is_own = e->event == OB_MAKER && sender && identity_is_senders(sender, e);
+	if (e->event == OB_SENDER || is_own)
 		n = sender;
 	else if (e->event == OB_RECEIVER)
 		n = node_of(inv, e, !side);

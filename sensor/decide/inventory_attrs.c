@@ -207,23 +207,24 @@ static void say_type(struct verdict *v, const char *source, const char *type, un
 	}
 }
 
-static void on_set(void *arg, const char *source, enum attr a, struct bytes value, unsigned confidence)
+static void on_set(void *arg, const char *source, unsigned what, struct bytes value, unsigned confidence)
 {
 	struct verdict *v = arg;
 	struct device *root = v->root;
-	if (a == ATTR_TYPE) {
+	if (what == ATTR_TYPE) {
 		const struct type_row *row = type_find(value);
 		if (row)
 			say_type(v, source, row->key, confidence);
-		return;
+	} else if (what == SET_MAKES) {
+		for (unsigned p = 0; p < PROTO_DISSECTED; p++)
+			root->makes |= (uint64_t)bytes_is(value, dissectors[p]->name) << p;
+	} else if (what == SET_PASSES_ON) {
+		root->passes_on = true;
+	} else {
+		struct value *made = value_add(root, (enum attr)what, value, confidence, source);
+		if (made)
+			made->by_fingerprint = true;
 	}
-	if (a == ATTR_ROLE && bytes_is(value, "archive"))
-		root->is_archive = true;
-	if (a == ATTR_ROLE && bytes_is(value, "modality"))
-		root->is_modality = true;
-	struct value *made = value_add(root, a, value, confidence, source);
-	if (made)
-		made->by_fingerprint = true;
 }
 
 /* The candidates by confidence, the earlier in the file first; several grounds for one type add up, but
@@ -266,7 +267,8 @@ void device_judge(struct device *root)
 	if (!root->dirty)
 		return;
 	root->dirty = false;
-	root->is_archive = root->is_modality = false;
+	root->passes_on = false;
+	root->makes = 0;
 	TREE_EACH(n, root)
 	values_keep(n, true);
 	struct tree_view view = { .view = { .get = tree_get }, .root = root };

@@ -2,8 +2,9 @@
  * Serial numbers, EUI-64 and makers: which device is it that data speak of?
  *
  * A data set names the device that made it, and whoever sends it may only pass it on. It is the sender that
- * made it when the sender's software is of the same maker, or works as only a modality does, and the sender
- * passes nothing on: it never sent data of a second device and is no archive (DICOM PS3.3 C.7.5.1 says
+ * made it when the sender's software is of the same maker, or the fingerprints say that it makes such data
+ * itself (as a modality or a bedside device works), and it passes nothing on: it never sent data of a second
+ * device, and no fingerprint says so (DICOM PS3.3 C.7.5.1 says
  * whose attributes these are; nothing on the wire says it of the sender).
  */
 #include "decide/inventory_nodes.h"
@@ -204,6 +205,7 @@ static bool told_key(struct text *key, struct device *sender, const struct event
 	char by[24];
 	snprintf(by, sizeof by, "by%u", (unsigned)ref_of(sender).gen);
 	text_add(key, bytes_str(by));
+	text_add(key, fact_of(e, ATTR_HL7_SOFTWARE));
 	text_add(key, maker);
 	text_add(key, model);
 	return false;
@@ -247,42 +249,72 @@ static bool states_another(const struct device *root, const struct device *id)
 	return false;
 }
 
+/* The card on the sender's side of a segment is not the one that the EUI-64 was made from. */
+static bool other_card(const struct device *sender, const struct device *id)
+{
+	const struct value *eui = value_best(id, ATTR_EUI64);
+	const struct device *root = node_root(sender);
+	uint8_t e[8] = { 0 };
+	struct mac m;
+	return eui && root->kind == NODE_MAC && eui_parse(bytes_of(eui->text, eui->len), e) &&
+	       eui_mac(e, &m) && !mac_eq(&m, &root->mac);
+}
+
 static bool may_be_maker(const struct device *sender, const struct device *id)
 {
 	const struct device *root = node_root(sender);
-	if (sender->made_many || root->is_archive || states_another(root, id))
+	if (sender->made_many[id->made_kind] || root->passes_on || states_another(root, id) ||
+		other_card(sender, id))
 		return false;
-	return root->is_modality || arc_agrees(root, id);
+	return (root->makes >> id->proto & 1) || arc_agrees(root, id);
+}
+
+static void rebind(struct device *s, struct device *id)
+{
+	if (!id || id->stated || (id->up && id->link != LINK_MAKER))
+		return;
+	bool may = may_be_maker(s, id);
+	if (id->up == 0 && may) {
+		id->sender = ref_of(s);
+		node_link(id, s, LINK_MAKER);
+	} else if (id->up == node_index(s) && !may) {
+		node_unlink(id);
+	}
 }
 
 void identity_rebind(struct device *n)
 {
-	TREE_EACH(s, node_root(n))
-	{
-		struct device *id = ref_get(n->inv, s->made_first);
-		if (!id || id->stated || (id->up && id->link != LINK_MAKER))
-			continue;
-		bool may = may_be_maker(s, id);
-		if (id->up == 0 && may) {
-			id->sender = ref_of(s);
-			node_link(id, s, LINK_MAKER);
-			return;
-		}
-		if (id->up == node_index(s) && !may) {
-			node_unlink(id);
-			return;
-		}
+	struct device *next, *root = node_root(n);
+	for (struct device *s = root; s; s = next) {
+		/* An identity has no senders below it, so what is linked or unlinked here is not walked. */
+		next = tree_next(s, root);
+		while (next && next->kind == NODE_IDENTITY)
+			next = tree_next(next, root);
+		for (unsigned k = 0; k < MADE_KINDS; k++)
+			rebind(s, ref_get(n->inv, s->made_first[k]));
 	}
+}
+
+/* A station names its work after itself: the station name or its AE title is the title it calls with. */
+bool identity_is_senders(const struct device *sender, const struct event *e)
+{
+	struct bytes name = fact_of(e, ATTR_STATION_NAME), title = fact_of(e, ATTR_AE_TITLE);
+	struct attr_value own;
+	for (unsigned i = 0; device_attr(sender, ATTR_AE_TITLE, i, &own); i++)
+		if (own.confidence >= 80 &&
+			((name.n && bytes_eqi(own.value, name)) || (title.n && bytes_eqi(own.value, title))))
+			return true;
+	return false;
 }
 
 static void carried_by(struct device *sender, struct device *id, bool is_maker)
 {
-	struct device *first = ref_get(sender->inv, sender->made_first);
+	struct device *first = ref_get(sender->inv, sender->made_first[id->made_kind]);
+	bool *many = &sender->made_many[id->made_kind];
 	if (is_maker && !first)
-		sender->made_first = ref_of(id);
-	else if (is_maker && first != id && !sender->made_many) {
-		sender->made_many = true;
-		node_root(sender)->dirty = true;
+		sender->made_first[id->made_kind] = ref_of(id);
+	else if (is_maker && first != id && !*many) {
+		*many = true;
 		identity_rebind(sender);
 	}
 	if (!id->stated && id->up == 0)
@@ -294,7 +326,8 @@ struct device *identity_told(struct device *sender, const struct event *e)
 	struct text key = { 0 };
 	struct mac m = { 0 };
 	bool is_maker = e->event == OB_MAKER;
-	struct device *first = ref_get(sender->inv, sender->made_first);
+	uint8_t kind = fact_find(e, ATTR_HL7_SOFTWARE) ? MADE_SOFTWARE : MADE_DEVICE;
+	struct device *first = ref_get(sender->inv, sender->made_first[kind]);
 	bool strong = told_key(&key, sender, e, &m);
 	/* An anonymised object lacks the number that others of the same device carry. */
 	if (!strong && is_maker && first && same_make(first, e))
@@ -303,6 +336,8 @@ struct device *identity_told(struct device *sender, const struct event *e)
 	if (!id)
 		return NULL;
 	id->is_strong |= strong;
+	id->made_kind = kind;
+	id->proto = e->proto;
 	node_touch(id);
 	carried_by(sender, id, is_maker);
 	struct device *at = mac_is_zero(&m) ? NULL : find_mac(sender->inv, &m, 0, 0);

@@ -24,11 +24,16 @@ static struct device *owner(const struct device *a)
 	return m && !mac_forwards(m) ? m : NULL;
 }
 
+static bool is_privacy6(const struct device *a)
+{
+	return a->kind == NODE_IP && a->ip.family == 6 && !addr_is_link_local(&a->ip);
+}
+
 /* Privacy addresses (RFC 8981) are used for a day: the oldest makes place. */
 static void forget_oldest6(struct device *m)
 {
 	uint32_t i = m->child;
-	while (i && (node_at(m->inv, i)->kind != NODE_IP || node_at(m->inv, i)->ip.family != 6))
+	while (i && !is_privacy6(node_at(m->inv, i)))
 		i = node_at(m->inv, i)->next;
 	if (i && node_at(m->inv, i)->fed != m->inv->fed)
 		node_drop(node_at(m->inv, i));

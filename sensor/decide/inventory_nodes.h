@@ -32,6 +32,8 @@ enum {
 /* A device that turns up at another address so long after it was last seen has moved there. */
 #define MOVED_NS (60ull * 1000000000u)
 
+enum { MADE_DEVICE, MADE_SOFTWARE, MADE_KINDS };
+
 enum node_kind { NODE_IP, NODE_MAC, NODE_IDENTITY };
 
 enum link_kind {
@@ -60,11 +62,11 @@ struct device {
 	struct inventory *inv;
 	uint8_t kind, link; /* enum node_kind, enum link_kind to `up` */
 	uint8_t n_vlan, n_children, n_candidates;
-	bool spoke;       /* sent a packet itself */
-	bool in_table;    /* its key leads to it; false: the key went to another (a lease that ended) */
-	bool dirty;       /* root: values changed since fingerprints were last asked */
-	bool is_archive;  /* root: passes on what others made */
-	bool is_modality; /* root: fetches worklists or reports steps as only a modality does */
+	bool spoke;     /* sent a packet itself */
+	bool in_table;  /* its key leads to it; false: the key went to another (a lease that ended) */
+	bool dirty;     /* root: values changed since fingerprints were last asked */
+	bool passes_on; /* root: sends on what others made */
+	uint64_t makes; /* root: bit per protocol: what it sends by that it made itself */
 	/* tree */
 	uint32_t up, child, next;
 	/* least recently seen first; by creation */
@@ -87,14 +89,16 @@ struct device {
 	uint8_t carried6; /* distinct /64 networks sent from, unclaimed: up to 3 */
 	uint8_t prefix6[3][8];
 	struct addr public_ip; /* the first outside address sent from */
-	/* senders of others' data: the first identity in it, and whether there was a second */
-	struct ref made_first;
-	bool made_many;
+	/* senders of others' data: the first identity in it, and whether there was a second; of the devices
+	 * named there, and of the software */
+	struct ref made_first[MADE_KINDS];
+	bool made_many[MADE_KINDS];
 	/* NODE_IDENTITY */
 	struct ref sender;    /* who carried it, or said it of itself */
 	uint8_t identity[16]; /* SHA-256 of its key, cut: the id must not hang on the run's seed */
 	bool is_strong;       /* has a serial number or EUI-64 of its own: can be a device by itself */
 	bool stated;          /* somebody said it of itself */
+	uint8_t made_kind, proto; /* MADE_*; the protocol that tells of it */
 	/* root: what fingerprints said */
 	const char *type;
 	uint8_t type_confidence;
@@ -198,6 +202,8 @@ void join_node_dropped(struct device *n);
 void identity_stated(struct device *n);
 /* The identity of an observation OB_MAKER or OB_BEHIND of that sender, or NULL when it names none. */
 struct device *identity_told(struct device *sender, const struct event *e);
+/* Does that OB_MAKER name the sender by its own AE title? Then the sender says it of itself. */
+bool identity_is_senders(const struct device *sender, const struct event *e);
 void identity_rebind(struct device *n);   /* after n's device was judged */
 void identity_mac_seen(struct device *m); /* a MAC that an EUI-64 may have been waiting for */
 void identity_woke(struct device *n);     /* the node spoke: has it really moved away? */

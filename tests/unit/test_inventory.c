@@ -20,9 +20,9 @@
 static const char rules[] =
 	"dialect: wardwatch/1\nkind: fingerprints\n"
 	"fingerprints:\n"
-	"    - {id: archive, match: {dicom.service: [qr_scp, commitment_scp]}, set: {role: archive}, "
+	"    - {id: archive, match: {dicom.service: [qr_scp, commitment_scp]}, set: {passes_on: true}, "
 	"confidence: 80}\n"
-	"    - {id: modality, match: {dicom.service: [worklist_scu, mpps_scu]}, set: {role: modality}, "
+	"    - {id: modality, match: {dicom.service: [worklist_scu, mpps_scu]}, set: {makes: dicom}, "
 	"confidence: 80}\n"
 	"    - {id: ct, match: {dicom.modality: CT}, set: {type: imaging_ct}, confidence: 85}\n"
 	"prefixes:\n    - {prefix: '0009FB', vendor: Philips, class: patient_monitor}\n"
@@ -517,6 +517,23 @@ static void test_maker_not_against_own_word(void **state)
 	assert_int_equal(inventory_count(w->inv), 2);
 }
 
+static void test_station_named_as_sender(void **state)
+{
+	struct world *w = *state;
+	struct rec r;
+	says(w, "10.0.0.5", CT, ATTR_AE_TITLE, "CTSOMA01");
+	made(w, "10.0.0.5", CT, "Philips", "EPIQ", "US1");
+	rec_observe(&r, PROTO_dicom, OB_MAKER);
+	rec_from(&r, "10.0.0.5", CT);
+	rec_attr(&r, ATTR_MANUFACTURER, "SIEMENS", 90);
+	rec_attr(&r, ATTR_SERIAL, "75214", 90);
+	rec_attr(&r, ATTR_STATION_NAME, "CTSOMA01", 90);
+	feed(w, &r);
+	check_attr(by_mac(w, CT), ATTR_SERIAL, "75214");
+	check_attr(by_mac(w, CT), ATTR_MODEL, NULL);
+	assert_int_equal(inventory_count(w->inv), 2);
+}
+
 static void behind(struct world *w, const char *ip, const char *mac, const char *eui)
 {
 	struct rec r;
@@ -621,8 +638,8 @@ int main(void)
 		T(test_replaced_after_silence), T(test_silent_peer_is_no_device), T(test_confidence),
 		T(test_changed_face), T(test_mac_class_and_type), T(test_serial_moved_and_back),
 		T(test_serial_at_the_same_time), T(test_maker_by_arc), T(test_maker_not_of_an_archive),
-		T(test_maker_by_worklist), T(test_maker_not_against_own_word), T(test_eui64), T(test_behind),
-		T(test_full), T(test_ids) };
+		T(test_maker_by_worklist), T(test_maker_not_against_own_word),
+		T(test_station_named_as_sender), T(test_eui64), T(test_behind), T(test_full), T(test_ids) };
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	return failed != 0;
 }
