@@ -113,7 +113,8 @@ struct dx dx_own(struct dx_engine *e, const struct conv *conv, enum dir dir)
 
 /* ---- messages ---------------------------------------------------------------------------- */
 
-static bool call_pdu(struct dx *x, const struct dissector *d, struct bytes in)
+/* What is cut off by the capture (not by us) may well make no sense: that is nobody's fault. */
+static bool call_pdu(struct dx *x, const struct dissector *d, struct bytes in, bool is_snapped)
 {
 	struct dx_engine *e = x->engine;
 	bool ok = d->pdu(x, in);
@@ -122,7 +123,7 @@ static bool call_pdu(struct dx *x, const struct dissector *d, struct bytes in)
 	count->messages++;
 	if (ok)
 		e->dc->good = true;
-	else
+	else if (!is_snapped)
 		count->malformed++;
 	return ok;
 }
@@ -139,7 +140,7 @@ static size_t message(struct dx *x, struct dx_stream *s, struct bytes in, size_t
 	s->seen = s->need = 0;
 	s->length = 0;
 	s->skip = 0;
-	bool ok = call_pdu(x, d, bytes_first(in, use));
+	bool ok = call_pdu(x, d, bytes_first(in, use), false);
 	if (!ok && s->unsure) {
 		/* It only looked like a start: go on looking right behind it. */
 		e->proto[e->dc->proto].malformed--;
@@ -376,7 +377,7 @@ bool dx_datagram(struct dx_engine *e, struct dx_conv *dc, const struct conv *con
 	e->encrypted = encrypted;
 	x.cut = is_cut || in.n > d->max_pdu;
 	x.length = in.n;
-	bool ok = call_pdu(&x, d, bytes_first(in, d->max_pdu));
+	bool ok = call_pdu(&x, d, bytes_first(in, d->max_pdu), is_cut);
 	if (!ok && !x.cut && ++s->strikes >= STRIKES)
 		s->dead = true;
 	bury(e, dc);
