@@ -30,10 +30,9 @@ struct cached {
 
 struct mask {
 	const struct privacy_key *key;
-	struct counters *counters;
 	uint64_t *slots; /* first 8 bytes of pseudonyms, 0: empty; open addressing, at most half full */
 	uint64_t slot_mask, used, cap;
-	bool full;
+	uint64_t lost;
 	struct cached *cache;
 	bool cache_used;
 	uint8_t *line;
@@ -52,13 +51,12 @@ static size_t slots_bytes(const struct mask *m)
 	return (m->slot_mask + 1) * sizeof *m->slots;
 }
 
-struct mask *mask_new(const struct privacy_key *key, const struct limits *l, struct counters *c)
+struct mask *mask_new(const struct privacy_key *key, const struct limits *l)
 {
 	struct mask *m = calloc(1, sizeof *m);
 	if (!m)
 		return NULL;
 	m->key = key;
-	m->counters = c;
 	m->cap = l->phi_tokens;
 	m->slot_mask = 1;
 	while (m->slot_mask + 1 < 2 * m->cap)
@@ -85,9 +83,9 @@ void mask_free(struct mask *m)
 	free(m);
 }
 
-bool mask_is_full(const struct mask *m)
+uint64_t mask_lost(const struct mask *m)
 {
-	return m->full;
+	return m->lost;
 }
 
 /* ---- what is a patient's ----------------------------------------------------------------- */
@@ -111,8 +109,7 @@ static void learn(struct mask *m, const struct pseudonym *p)
 	if (*slot == v)
 		return;
 	if (m->used == m->cap) {
-		m->counters->full_phi_tokens++;
-		m->full = true;
+		m->lost++;
 		return;
 	}
 	*slot = v;
@@ -240,7 +237,7 @@ struct bytes mask_text(struct mask *m, struct bytes suspect)
 {
 	static const struct hash_key hash_key = { 1, 2 }; /* a lost row costs time only */
 	struct bytes text = bytes_first(suspect, TEXT_MAX);
-	if (m->full && text.n)
+	if (m->lost && text.n)
 		return bytes_str(MASKED);
 	if (text.n == 0 || text.n > CACHE_TEXT)
 		return mask_fresh(m, text);

@@ -15,7 +15,6 @@
 #ifndef WW_DECIDE_MASK_H
 #define WW_DECIDE_MASK_H
 
-#include "base/counters.h"
 #include "base/limits.h"
 #include "packet/event.h"
 
@@ -24,12 +23,12 @@ struct mask;
 #define MASKED "[masked]"
 
 /* The key is that of the workers, kept by the caller. NULL: no address space. */
-struct mask *mask_new(const struct privacy_key *key, const struct limits *l, struct counters *c);
+struct mask *mask_new(const struct privacy_key *key, const struct limits *l);
 void mask_free(struct mask *m);
 /* Takes the pseudonyms of a record; every record of the run passes here. */
 void mask_learn(struct mask *m, const struct event *e);
-/* limits.phi_tokens was hit: everything suspect is masked. */
-bool mask_is_full(const struct mask *m);
+/* How many words found no room (full_phi_tokens). Not 0: everything suspect is masked. */
+uint64_t mask_lost(const struct mask *m);
 
 /* The text as it may be shown, not yet escaped; at most its first 4096 bytes. Valid until the next call. */
 struct bytes mask_text(struct mask *m, struct bytes suspect);

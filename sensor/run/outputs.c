@@ -11,8 +11,6 @@ enum { SINKS = 6 };
 struct outputs {
 	struct sink *sinks[SINKS];
 	size_t n;
-	struct mask *mask;
-	bool wants_events;
 	bool made_dir; /* removed again when the run fails */
 	bool done;
 	char *dir;
@@ -31,7 +29,6 @@ static bool add(struct outputs *o, struct sink *s, const char *name)
 	if (!s)
 		return fail(o, "cannot be written", name);
 	o->sinks[o->n++] = s;
-	o->wants_events = o->wants_events || s->event;
 	return true;
 }
 
@@ -71,14 +68,8 @@ struct outputs *outputs_new(const struct sink_config *c)
 	struct outputs *o = calloc(1, sizeof *o);
 	if (!o)
 		return NULL;
-	o->mask = c->mask;
 	(void)open_all(o, c);
 	return o;
-}
-
-bool outputs_ok(const struct outputs *o)
-{
-	return !*o->error;
 }
 
 const char *outputs_error(const struct outputs *o)
@@ -86,35 +77,19 @@ const char *outputs_error(const struct outputs *o)
 	return o->error;
 }
 
-bool outputs_record(struct outputs *o, const struct event *e)
+struct sink *const *outputs_sinks(const struct outputs *o, size_t *n)
 {
-	mask_learn(o->mask, e);
-	if (!outputs_ok(o) || !o->wants_events || e->record != RECORD_EVENT)
-		return outputs_ok(o);
+	*n = o->n;
+	return o->sinks;
+}
+
+bool outputs_commit(struct outputs *o)
+{
 	for (size_t i = 0; i < o->n; i++)
-		if (o->sinks[i]->event && !o->sinks[i]->event(o->sinks[i], e))
-			return fail(o, "writing failed", o->sinks[i]->name);
-	return true;
-}
-
-bool outputs_alert(struct outputs *o, const struct alert *a)
-{
-	for (size_t i = 0; i < o->n && outputs_ok(o); i++)
-		if (o->sinks[i]->alert && !o->sinks[i]->alert(o->sinks[i], a))
-			return fail(o, "writing failed", o->sinks[i]->name);
-	return outputs_ok(o);
-}
-
-bool outputs_finish(struct outputs *o, const struct inventory *inv, const struct run_summary *sum)
-{
-	for (size_t i = 0; i < o->n && outputs_ok(o); i++)
-		if (o->sinks[i]->finish && !o->sinks[i]->finish(o->sinks[i], inv, sum))
-			return fail(o, "writing failed", o->sinks[i]->name);
-	for (size_t i = 0; i < o->n && outputs_ok(o); i++)
 		if (o->sinks[i]->commit && !o->sinks[i]->commit(o->sinks[i]))
-			return fail(o, "writing failed", o->sinks[i]->name);
-	o->done = outputs_ok(o);
-	return o->done;
+			return fail(o, "cannot be written", o->sinks[i]->name);
+	o->done = true;
+	return true;
 }
 
 void outputs_close(struct outputs *o)

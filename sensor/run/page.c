@@ -120,7 +120,7 @@ static void print_head(struct page *p, const struct run_summary *sum)
 	if (sum->n_notes > NOTE_ROWS)
 		fprintf(p->term.out, "  and %zu more notes: see summary.json with -o DIR\n",
 			sum->n_notes - NOTE_ROWS);
-	if (mask_is_full(p->mask))
+	if (mask_lost(p->mask))
 		fputs("  More patients' words than limits.phi_tokens: names of devices are masked.\n",
 			p->term.out);
 	fputc('\n', p->term.out);
