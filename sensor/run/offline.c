@@ -4,7 +4,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-enum { BATCH = 64, PROGRESS_BATCHES = 256, NOTES = 64 };
+enum { BATCH = 64, PROGRESS_BATCHES = 256 };
 
 struct line {
 	struct worker worker;
@@ -68,7 +68,6 @@ static void summarise(const struct offline *o, struct line *l, struct run_summar
 {
 	static const struct dx_proto_counters none;
 	uint64_t malformed[PROTO_N], messages[PROTO_N], junk[PROTO_N];
-	const char *notes[NOTES];
 	struct counters counters;
 	for (unsigned p = 0; p < PROTO_N; p++) {
 		const struct dx_proto_counters *c = p < PROTO_DISSECTED ? &l->worker.engine.proto[p] : &none;
@@ -76,15 +75,13 @@ static void summarise(const struct offline *o, struct line *l, struct run_summar
 		messages[p] = c->messages;
 		junk[p] = c->junk_bytes;
 	}
-	for (size_t i = 0; i < d->n && sum->n_notes < NOTES; i++)
-		notes[sum->n_notes++] = d->messages[i].text;
 	sum->inputs = o->inputs;
 	sum->n_inputs = o->n_inputs;
 	sum->counters = &counters;
 	sum->malformed = malformed;
 	sum->messages = messages;
 	sum->junk_bytes = junk;
-	sum->notes = notes;
+	sum->notes = d;
 	sum->peak_kib = peak_kib();
 	hub_finish(&l->hub);
 	counters = l->worker.counters;

@@ -11,6 +11,8 @@ enum { SINKS = 6 };
 struct outputs {
 	struct sink *sinks[SINKS];
 	size_t n;
+	struct mask *mask;
+	bool wants_events;
 	bool made_dir; /* removed again when the run fails */
 	bool done;
 	char *dir;
@@ -29,6 +31,7 @@ static bool add(struct outputs *o, struct sink *s, const char *name)
 	if (!s)
 		return fail(o, "cannot be written", name);
 	o->sinks[o->n++] = s;
+	o->wants_events = o->wants_events || s->event;
 	return true;
 }
 
@@ -68,8 +71,14 @@ struct outputs *outputs_new(const struct sink_config *c)
 	struct outputs *o = calloc(1, sizeof *o);
 	if (!o)
 		return NULL;
+	o->mask = c->mask;
 	(void)open_all(o, c);
 	return o;
+}
+
+bool outputs_ok(const struct outputs *o)
+{
+	return !*o->error;
 }
 
 const char *outputs_error(const struct outputs *o)
@@ -77,19 +86,39 @@ const char *outputs_error(const struct outputs *o)
 	return o->error;
 }
 
-struct sink *const *outputs_sinks(const struct outputs *o, size_t *n)
+bool outputs_record(struct outputs *o, const struct event *e)
 {
-	*n = o->n;
-	return o->sinks;
+	mask_learn(o->mask, e);
+	if (!outputs_ok(o) || !o->wants_events || e->record != RECORD_EVENT)
+		return outputs_ok(o);
+	for (size_t i = 0; i < o->n; i++)
+		if (o->sinks[i]->event && !o->sinks[i]->event(o->sinks[i], e))
+			return fail(o, "writing failed", o->sinks[i]->name);
+	return true;
 }
 
-bool outputs_commit(struct outputs *o)
+bool outputs_alert(struct outputs *o, const struct alert *a)
 {
-	for (size_t i = 0; i < o->n; i++)
+	for (size_t i = 0; i < o->n && outputs_ok(o); i++)
+		if (o->sinks[i]->alert && !o->sinks[i]->alert(o->sinks[i], a))
+			return fail(o, "writing failed", o->sinks[i]->name);
+	return outputs_ok(o);
+}
+
+bool outputs_finish(struct outputs *o, const struct inventory *inv, const struct run_summary *run)
+{
+	struct counters counters = *run->counters;
+	struct run_summary all = *run, *sum = &all;
+	counters.full_phi_tokens = mask_lost(o->mask);
+	all.counters = &counters;
+	for (size_t i = 0; i < o->n && outputs_ok(o); i++)
+		if (o->sinks[i]->finish && !o->sinks[i]->finish(o->sinks[i], inv, sum))
+			return fail(o, "writing failed", o->sinks[i]->name);
+	for (size_t i = 0; i < o->n && outputs_ok(o); i++)
 		if (o->sinks[i]->commit && !o->sinks[i]->commit(o->sinks[i]))
-			return fail(o, "cannot be written", o->sinks[i]->name);
-	o->done = true;
-	return true;
+			return fail(o, "writing failed", o->sinks[i]->name);
+	o->done = outputs_ok(o);
+	return o->done;
 }
 
 void outputs_close(struct outputs *o)

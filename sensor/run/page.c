@@ -113,13 +113,17 @@ static void print_head(struct page *p, const struct run_summary *sum)
 	t.s[0] = 0;
 	head_losses(sum, &t);
 	print_indented(p, &t);
-	for (size_t i = 0; i < sum->n_notes && i < NOTE_ROWS; i++) {
-		t.n = term_escape(bytes_str(sum->notes[i]), t.s, sizeof t.s);
+	for (size_t i = 0; i < sum->notes->n && i < NOTE_ROWS; i++) {
+		const struct diag_message *m = &sum->notes->messages[i];
+		t.n = 0;
+		text_open(&t, bytes_str(m->file));
+		text_add(&t, ": ");
+		text_open(&t, bytes_str(m->text));
 		print_indented(p, &t);
 	}
-	if (sum->n_notes > NOTE_ROWS)
+	if (sum->notes->n > NOTE_ROWS)
 		fprintf(p->term.out, "  and %zu more notes: see summary.json with -o DIR\n",
-			sum->n_notes - NOTE_ROWS);
+			sum->notes->n - NOTE_ROWS);
 	if (mask_lost(p->mask))
 		fputs("  More patients' words than limits.phi_tokens: names of devices are masked.\n",
 			p->term.out);

@@ -23,8 +23,7 @@ struct run_summary {
 	uint64_t first_ns, last_ns; /* of the packets; 0: none */
 	double seconds;             /* the run itself took */
 	uint64_t peak_kib;
-	const char *const *notes; /* "x.pcap: damaged after packet 12", one sentence each */
-	size_t n_notes;
+	const struct diag *notes; /* what was said of the inputs: "x.pcap: damaged after packet 12" */
 };
 
 struct sink {
@@ -55,15 +54,16 @@ struct sink *sink_events_new(const struct sink_config *c);
 struct sink *sink_summary_new(const struct sink_config *c);
 struct sink *sink_page_new(const struct sink_config *c);
 
-/* All outputs of a run, in the order in which they have to finish. */
+/* All outputs of a run. Each function returns false once something failed; outputs_error is then one sentence
+ * that says what. */
 struct outputs;
-/* NULL: no memory. When outputs_error is not empty, that sentence says which output cannot be opened. */
-struct outputs *outputs_new(const struct sink_config *c);
+struct outputs *outputs_new(const struct sink_config *c); /* NULL: no memory */
+bool outputs_ok(const struct outputs *o);
 const char *outputs_error(const struct outputs *o);
-struct sink *const *outputs_sinks(const struct outputs *o, size_t *n);
-/* When all have finished: gives the files their names. False: outputs_error says why. */
-bool outputs_commit(struct outputs *o);
-/* Removes what was not committed. */
+/* Every record, observations too: the mask learns from all. */
+bool outputs_record(struct outputs *o, const struct event *e);
+bool outputs_alert(struct outputs *o, const struct alert *a);
+bool outputs_finish(struct outputs *o, const struct inventory *inv, const struct run_summary *sum);
 void outputs_close(struct outputs *o);
 
 #endif

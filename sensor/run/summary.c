@@ -47,8 +47,12 @@ static void summary_json(struct json_doc *d, const struct inventory *inv, const 
 	for (size_t i = 0; i < sum->n_inputs; i++)
 		json_text(d, "inputs", sum->inputs[i]);
 	json_list(d, "notes");
-	for (size_t i = 0; i < sum->n_notes; i++)
-		json_text(d, "notes", sum->notes[i]);
+	for (size_t i = 0; i < sum->notes->n; i++) {
+		const struct diag_message *m = &sum->notes->messages[i];
+		char note[1024];
+		snprintf(note, sizeof note, "%s: %s", m->file ? m->file : "-", m->text ? m->text : "");
+		json_text(d, "notes", note);
+	}
 	if (sum->last_ns) {
 		json_time(d, "first", sum->first_ns);
 		json_time(d, "last", sum->last_ns);

@@ -1,0 +1,183 @@
+/* wardwatch: from captures to a page, alerts and an inventory. */
+#include "decide/oui.h"
+#include "run/config.h"
+#include "run/offline.h"
+#include "run/options.h"
+#include "run/progress.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* All that a run needs, made in this order and given back in the other. */
+struct program {
+	struct options options;
+	struct config config;
+	struct policy *policy;
+	struct fingerprints *fingerprints;
+	struct oui *oui;
+	struct capture *capture;
+	struct mask *mask;
+	struct outputs *outputs;
+	struct progress progress;
+	struct diag diag;
+};
+
+static volatile bool stop;
+
+static void on_signal(int number)
+{
+	stop = true;
+	signal(number, SIG_DFL); /* the second one ends us at once */
+}
+
+/* One sentence a message, on stderr. */
+static void say(const struct diag *d, bool all)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		const struct diag_message *m = &d->messages[i];
+		bool named = m->file && strcmp(m->file, "-") != 0;
+		if (m->level != DIAG_ERROR && !all)
+			continue;
+		fprintf(stderr, "wardwatch: %s", named ? m->file : "");
+		if (named && m->line)
+			fprintf(stderr, ":%u:%u", m->line, m->column);
+		fprintf(stderr, "%s%s%s", named ? ": " : "", m->level == DIAG_WARNING ? "warning: " : "",
+			m->text ? m->text : "out of memory");
+		fprintf(stderr, *m->code ? " [%s]\n" : "\n", m->code);
+	}
+}
+
+/* Says and forgets, so that nothing is said twice. */
+static void say_all(struct diag *d, bool all)
+{
+	say(d, all);
+	diag_free(d);
+}
+
+/* Of a binary in its build tree the source's policies, else those installed with it. */
+static const char *default_policies(void)
+{
+	char self[4096];
+	struct stat st;
+	size_t n = strlen(WW_BUILD_DIR);
+	ssize_t got = readlink("/proc/self/exe", self, sizeof self - 1);
+	self[got > 0 ? got : 0] = 0;
+	bool at_home = strncmp(self, WW_BUILD_DIR, n) == 0 && self[n] == '/';
+	return at_home && stat(WW_SOURCE_POLICY_DIR, &st) == 0 ? WW_SOURCE_POLICY_DIR : WW_POLICY_DIR;
+}
+
+static bool load_policies(struct program *p)
+{
+	const char *path = p->options.policies   ? p->options.policies
+			   : *p->config.policies ? p->config.policies
+						 : default_policies();
+	struct stat st;
+	if (stat(path, &st) != 0) {
+		diag_add(&p->diag, DIAG_ERROR, path, 0, 0, "",
+			"there are no policies here; -p names their directory");
+		return false;
+	}
+	p->policy = policy_load(&path, 1, &p->diag);
+	p->fingerprints = fingerprints_load(&path, 1, &p->diag);
+	return p->policy && p->fingerprints && p->diag.errors == 0;
+}
+
+static bool open_outputs(struct program *p)
+{
+	struct sink_config c = { .dir = p->options.output   ? p->options.output
+					: *p->config.output ? p->config.output
+							    : NULL,
+		.events = p->options.events || p->config.events,
+		.json = p->options.json,
+		.page = !p->options.json && !p->options.quiet,
+		.doc = { p->config.sensor_name, p->config.key.from_file } };
+	if (p->options.events && !c.dir) {
+		diag_add(&p->diag, DIAG_ERROR, "-", 0, 0, "", "--events needs an output directory: -o DIR");
+		return false;
+	}
+	p->mask = mask_new(&p->config.key, &p->config.limits);
+	c.mask = p->mask;
+	p->outputs = p->mask ? outputs_new(&c) : NULL;
+	if (!p->outputs)
+		diag_add(&p->diag, DIAG_ERROR, "-", 0, 0, "", "not enough memory for the outputs");
+	else if (!outputs_ok(p->outputs))
+		diag_add(&p->diag, DIAG_ERROR, "-", 0, 0, "", "%s", outputs_error(p->outputs));
+	return p->diag.errors == 0;
+}
+
+static bool prepare(struct program *p)
+{
+	config_default(&p->config);
+	if (p->options.config && !config_load(&p->config, p->options.config, &p->diag))
+		return false;
+	if (!load_policies(p))
+		return false;
+	say_all(&p->diag, !p->options.quiet); /* warnings on policies are no news of the captures */
+	p->capture = capture_open(p->options.reads, p->options.n_reads, &p->diag);
+	if (!p->capture)
+		return false;
+	p->oui = oui_open(OUI_DIR);
+	return open_outputs(p);
+}
+
+static int run(struct program *p)
+{
+	progress_init(&p->progress, !p->options.quiet);
+	signal(SIGINT, on_signal);
+	signal(SIGTERM, on_signal);
+	signal(SIGPIPE, SIG_IGN); /* a closed pipe is an output that cannot be written */
+	struct offline o = { .capture = p->capture,
+		.limits = &p->config.limits,
+		.key = &p->config.key,
+		.identify = p->config.identify,
+		.policy = p->policy,
+		.fingerprints = p->fingerprints,
+		.oui = p->oui,
+		.outputs = p->outputs,
+		.inputs = p->options.reads,
+		.n_inputs = p->options.n_reads,
+		.progress = progress_show,
+		.arg = &p->progress,
+		.stop = &stop };
+	return offline_run(&o, &p->diag);
+}
+
+static void fini(struct program *p)
+{
+	outputs_close(p->outputs);
+	mask_free(p->mask);
+	capture_close(p->capture);
+	if (p->oui)
+		oui_close(p->oui);
+	if (p->fingerprints)
+		fingerprints_free(p->fingerprints);
+	if (p->policy)
+		policy_free(p->policy);
+	explicit_bzero(&p->config.key, sizeof p->config.key);
+	options_fini(&p->options);
+	diag_free(&p->diag);
+}
+
+int main(int argc, char **argv)
+{
+	static struct program p;
+	int code = EXIT_WRONG;
+	if (!options_parse(&p.options, argc, argv)) {
+		fprintf(stderr, "wardwatch: %s\n", p.options.error);
+	} else if (p.options.help || p.options.version) {
+		if (p.options.help)
+			options_help(stdout);
+		else
+			puts("wardwatch " WW_VERSION);
+		code = fflush(stdout) == 0 ? EXIT_GOOD : EXIT_WRONG;
+	} else {
+		code = prepare(&p) ? run(&p) : EXIT_WRONG;
+		progress_clear(&p.progress);
+		say_all(&p.diag, !p.options.quiet);
+	}
+	fini(&p);
+	return code;
+}
