@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""usage: broken.py PROGRAM
+Inputs, outputs and policies that are no good: one clear sentence, the right exit code, nothing half-written
+(design.md section 12)."""
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
+import ward  # noqa: E402
+
+GOOD = ward.TOP / "pcaps/hl7/adt.pcap"
+POLICIES = ["-p", str(ward.TOP / "policies")]
+
+
+def cases(folder):
+    """(name, arguments, exit status, what the sentence must hold)"""
+    def file(name, data):
+        path = folder / name
+        path.write_bytes(data)
+        return str(path)
+    whole = GOOD.read_bytes()
+    read = lambda path: ["-r", path, "-q", *POLICIES]  # noqa: E731
+    yield "no arguments", [], 1, "-r"
+    yield "unknown option", ["--frobnicate"], 1, "frobnicate"
+    yield "missing file", read(str(folder / "not-there.pcap")), 1, "not-there.pcap"
+    yield "empty file", read(file("empty.pcap", b"")), 1, "empty.pcap"
+    yield "foreign file", read(file("letter.pcap", b"Dear colleague, this is no capture.\n" * 9)), 1, "letter.pcap"
+    yield "header only", read(file("header.pcap", whole[:24])), 0, ""
+    yield "cut header", read(file("short.pcap", whole[:13])), 1, "short.pcap"
+    yield "cut in a record", read(file("cut.pcap", whole[:-9])), 2, "cut.pcap"
+    yield "damaged record", read(file("torn.pcap", whole[:400] + b"\xff" * 64 + whole[464:])), 2, "torn.pcap"
+    yield "damaged pcapng", read(file("torn.pcapng", bytes.fromhex("0a0d0d0a1c0000004d3c2b1a01000000") + b"\xff" * 9)), None, "torn.pcapng"
+    yield "cut gzip", read(file("cut.pcap.gz", __import__("gzip").compress(whole)[:-40])), 2, "cut.pcap.gz"
+    mixed = folder / "mixed"
+    mixed.mkdir()
+    (mixed / "a.pcap").write_bytes(whole)
+    (mixed / "notes.txt").write_text("no capture")
+    yield "folder with others", read(str(mixed)), 0, ""
+    bare = folder / "bare"
+    bare.mkdir()
+    yield "empty folder", read(str(bare)), 1, "bare"
+    yield "policies missing", ["-r", str(GOOD), "-q", "-p", str(folder / "no-such")], 1, "no-such"
+    rules = folder / "rules"
+    rules.mkdir()
+    (rules / "bad.yml").write_text("title: Bad\nid: 1\nlogsource: {category: hl7}\ndetection:\n    a:\n        hl7.no_such_field: 1\n    condition: a\n")
+    yield "bad policy", ["-r", str(GOOD), "-q", "-p", str(rules)], 1, "bad.yml:"
+    yield "configuration missing", ["-r", str(GOOD), "-q", "-c", str(folder / "no.yml"), *POLICIES], 1, "no.yml"
+    yield "bad configuration", ["-r", str(GOOD), "-q", "-c", file("bad.yml", b"limits: {flows: many}\n"), *POLICIES], 1, "bad.yml:1"
+    yield "output is a file", ["-r", str(GOOD), "-q", "-o", file("taken", b"x"), *POLICIES], 1, "taken"
+    yield "full disk", ["-r", str(GOOD), "-q", "-o", "FULL", "--events", *POLICIES], 1, ""
+
+
+def run(program, arguments, stdout=subprocess.PIPE):
+    return subprocess.run([program, *arguments], stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, timeout=60)
+
+
+def complaint(program, arguments, status, sentence):
+    done = run(program, arguments)
+    text = done.stderr.decode(errors="replace")
+    if "Sanitizer" in text or done.returncode < 0:
+        return f"crash: {text[-2000:]}"
+    if (status is not None and done.returncode != status) or done.returncode not in (0, 1, 2):
+        return f"exit status {done.returncode}, not {status}: {text[-300:]!r}"
+    if done.returncode and (not text.strip() or sentence not in text):
+        return f"says {text[-300:]!r}, nothing of {sentence!r}"
+    if done.returncode and len(text.strip().splitlines()) > 3:
+        return f"says more than a sentence: {text!r}"
+    return None
+
+
+def full_disk(program, folder):
+    """A file system of 64 KiB; without the right to mount one, stdout to /dev/full alone."""
+    small = folder / "small"
+    small.mkdir()
+    # A private mount name space, so that nothing is left behind.
+    script = f'mount -t tmpfs -o size=64k none "{small}" && mkdir "{small}/out" && head -c 50000 /dev/zero >"{small}/fill" && ' \
+             f'"{program}" -r "{ward.TOP}/pcaps/ward.pcap" -q --events -o "{small}/out" -p "{ward.TOP}/policies"; s=$?; ls -A "{small}/out" >&2; exit $s'
+    probe = subprocess.run(["unshare", "-m", "true"], capture_output=True)
+    if probe.returncode:
+        return None
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, timeout=60)
+    text = done.stderr.decode(errors="replace")
+    if done.returncode != 1 or "space" not in text.lower():
+        return f"full disk: exit status {done.returncode}: {text[-300:]!r}"
+    if any(word in text for word in (".tmp", ".part", ".jsonl\n")):
+        return f"full disk: files are left: {text[-300:]!r}"
+    return None
+
+
+def main(program):
+    bad = []
+    with tempfile.TemporaryDirectory(prefix="broken-") as name:
+        folder = Path(name)
+        for case, arguments, status, sentence in cases(folder):
+            if "FULL" in arguments:
+                problem = full_disk(program, folder)
+            else:
+                problem = complaint(program, arguments, status, sentence)
+            if problem:
+                bad.append(f"{case}: {problem}")
+        with open("/dev/full", "wb") as full:
+            done = run(program, ["-r", str(GOOD), *POLICIES], stdout=full)
+            if done.returncode != 1 or not done.stderr.strip():
+                bad.append(f"page to a full disk: exit status {done.returncode}: {done.stderr[-300:]!r}")
+        with open(GOOD, "rb") as pipe:
+            piped = ward.Run(program, "-", options=["-q"], stdin=pipe)
+            if piped.files.get("events.jsonl") != ward.Run(program, GOOD, options=["-q"]).files.get("events.jsonl"):
+                bad.append("standard input gives other events than the file")
+    print("\n".join(bad) or "every broken thing is said in a sentence")
+    return bool(bad)
+
+
+sys.exit(main(sys.argv[1]))

@@ -1,0 +1,34 @@
+#!/usr/bin/env python3
+"""usage: privacy.py PROGRAM
+Runs every capture of ours and searches every output byte for the people and secrets planted in them. (The lab
+captures are searched by tests/e2e/lab.py.) First proves that the search finds a planted word in each spelling."""
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent / "lib"), str(Path(__file__).resolve().parent)]
+import planted  # noqa: E402
+import ward  # noqa: E402
+
+
+def search_works():
+    hay = {"x": b"Tobias 20260301 " + "Quillon".encode("utf-16-le") + b" 4e462d323034343137 SGF2ZXJrYW1wXkRvcm90aGVh 1948-09-23"}
+    found = " ".join(planted.leaks(planted.OURS, hay))
+    return all(w in found for w in ("Tobias", "Quillon", "NF-204417", "Haverkamp", "19480923"))
+
+
+def main(program):
+    assert search_works(), "the search misses a planted word"
+    bad = 0
+    for capture in sorted((ward.TOP / "pcaps").rglob("*.pcap")):
+        for options in ([], ["--json"]):
+            run = ward.Run(program, capture, options=options)
+            run.must_be_good(capture)
+            outputs = run.files | {"stdout": run.stdout, "stderr": run.stderr}
+            for leak in planted.leaks(planted.OURS, outputs):
+                print(f"{capture.parent.name}/{capture.name}: {leak}")
+                bad += 1
+    print(f"{bad} leaks")
+    return bool(bad)
+
+
+sys.exit(main(sys.argv[1]))
