@@ -131,7 +131,8 @@ static void keep(struct kept *k, struct bytes b)
 
 static void forget(struct kept *k)
 {
-	explicit_bzero(k, sizeof *k);
+	explicit_bzero(k->b, sizeof k->b);
+	k->n = 0;
 }
 
 static struct bytes kept_bytes(const struct kept *k)

@@ -80,7 +80,8 @@ static struct bytes text_bytes(const struct text *t)
 
 static void forget(struct text *t)
 {
-	explicit_bzero(t, sizeof *t);
+	explicit_bzero(t->b, sizeof t->b);
+	t->n = 0;
 }
 
 /* The end counts: when it is full the first half goes. */
