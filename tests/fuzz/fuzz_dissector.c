@@ -142,7 +142,7 @@ static void show_difference(struct dxtest t, const struct chunk *chunks, size_t 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct chunk chunks[CHUNKS];
+	struct chunk chunks[CHUNKS] = { 0 };
 	size_t n = 0;
 	struct cur c = cur_of(bytes_of(data, size));
 	uint8_t switches = cur_u8(&c);
