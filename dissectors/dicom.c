@@ -333,24 +333,12 @@ static bool association_abort(struct dx *x, struct dicom_state *st, struct dicom
 
 /* ---- dissector --------------------------------------------------------------------------- */
 
-static bool dicom_pdu(struct dx *x, struct bytes in)
+static bool whole_pdu(struct dx *x, struct dicom_state *st, struct dicom_side *d, struct bytes in)
 {
-	struct dicom_state *st = x->state;
-	struct dicom_side *d = &st->side[x->dir];
-	if (x->after_gap) {
-		message_flush(x, st, d);
-		d->pdu_left = d->pdv_left = 0;
-	}
-	if (d->pdv_left)
-		return fragment(x, st, d, in);
-	if (d->pdu_left)
-		return pdv_head(x, st, d, in);
 	struct cur c = cur_of(in);
 	uint8_t type = cur_u8(&c);
 	cur_skip(&c, 1);
 	uint32_t length = cur_be32(&c);
-	d->started = true;
-	d->lost = false;
 	/* One-sided: the requestor goes on, so the answer was not seen. */
 	if (type != RQ && st->requestor == x->dir)
 		dicom_identity_tell(x, st, CREDENTIAL_UNKNOWN);
@@ -369,6 +357,24 @@ static bool dicom_pdu(struct dx *x, struct bytes in)
 	default:
 		return association_abort(x, st, d, in);
 	}
+}
+
+static bool dicom_pdu(struct dx *x, struct bytes in)
+{
+	struct dicom_state *st = x->state;
+	struct dicom_side *d = &st->side[x->dir];
+	if (x->after_gap) {
+		message_flush(x, st, d);
+		d->pdu_left = d->pdv_left = 0;
+	}
+	if (d->pdv_left)
+		return fragment(x, st, d, in);
+	if (d->pdu_left)
+		return pdv_head(x, st, d, in);
+	d->started = true;
+	/* What made no sense vouches for nothing behind it. */
+	d->lost = !whole_pdu(x, st, d, in);
+	return !d->lost;
 }
 
 static const struct field fields[] = {

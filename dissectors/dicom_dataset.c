@@ -18,6 +18,7 @@ enum level {
 	LEVEL_IMPLICIT = 16, /* inside a UN of undefined length (PS3.5 6.2.2) */
 };
 
+enum { VR_NONE = 0 /* implicit */ };
 #define VR(a, b) ((unsigned)(a) << 8 | (unsigned)(b))
 
 static bool vr_among(unsigned vr, struct bytes list)
@@ -284,13 +285,13 @@ static void delimiter(struct dicom_reader *r, uint32_t length)
 		fail(r);
 }
 
-/* Does a value of this VR (0: implicit) and length hold items? In implicit VR any long value may, which its
+/* Does a value of this VR and length hold items? In implicit VR any long value may, which its
  * first bytes tell: it is taken for a sequence until it turns out not to begin with an item. */
 static bool may_hold_items(const struct dicom_reader *r, unsigned vr, uint32_t length)
 {
 	if (length == UNDEFINED)
-		return vr == 0 || vr == VR('S', 'Q') || vr == VR('U', 'N');
-	return vr == VR('S', 'Q') || (vr == 0 && length >= 8 && !r->is_command && !wanted(r));
+		return vr == VR_NONE || vr == VR('S', 'Q') || vr == VR('U', 'N');
+	return vr == VR('S', 'Q') || (vr == VR_NONE && length >= 8 && !r->is_command && !wanted(r));
 }
 
 static void element(struct dicom_reader *r, struct dicom_message *m, unsigned vr, uint32_t length)
@@ -321,7 +322,8 @@ static void element(struct dicom_reader *r, struct dicom_message *m, unsigned vr
 static void head_end(struct dicom_reader *r, struct dicom_message *m)
 {
 	struct cur c = cur_of(bytes_of(r->head, r->head_n));
-	unsigned vr = 0;
+	unsigned vr = VR_NONE;
+	bool vr_fits = true;
 	uint32_t length;
 	r->tag = (uint32_t)u16(r, &c) << 16;
 	r->tag |= u16(r, &c);
@@ -330,6 +332,7 @@ static void head_end(struct dicom_reader *r, struct dicom_message *m)
 		length = u32(r, &c);
 	} else {
 		vr = cur_be16(&c);
+		vr_fits = vr_known(vr);
 		length = u16(r, &c);
 		if (vr_long(vr))
 			length = u32(r, &c);
@@ -343,7 +346,7 @@ static void head_end(struct dicom_reader *r, struct dicom_message *m)
 		/* Not a sequence, or an empty shell of one: pass by the rest of it. */
 		r->skip = r->off < limit(r) ? limit(r) - r->off : 0;
 		r->depth--;
-	} else if (!fits || (r->is_command && r->tag >> 16 != 0) || (vr && !vr_known(vr))) {
+	} else if (!fits || (r->is_command && r->tag >> 16 != 0) || !vr_fits) {
 		fail(r);
 	} else if (is_delimiter) {
 		delimiter(r, length);
