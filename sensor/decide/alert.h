@@ -22,15 +22,16 @@ struct score_term {
 
 struct alert {
 	char id[ALERT_ID];
+	char first_id[ALERT_ID]; /* of the first document of this window; equal to id in it */
 	const struct rule *rule;
-	const struct event *event;                 /* that completed it */
+	const struct event *event; /* that completed it; closing: the last one's head, without facts */
 	const struct device *source, *destination; /* or NULL */
 	struct detect_reason reason;
 	enum level level;
 	unsigned score;
 	struct score_term terms[8];
 	unsigned n_terms;
-	bool closing;   /* the document at the window's end, with the count */
+	bool closing;   /* the document at the window's end, with the count; only where there were repeats */
 	uint64_t count; /* messages folded so far, 1 at first */
 	uint64_t first_ns, last_ns, first_packet, last_packet;
 	uint32_t phi;           /* PHI_BIT()s over all of them */
@@ -48,5 +49,16 @@ struct alert_sink {
 
 const char *level_name(enum level l);  /* "high" */
 unsigned level_severity(enum level l); /* 1, 21, 47, 73, 99 */
+
+/* Adds what is known of the alert to the score (policy-language.md section 14): a->rule, level, phi, source
+ * and destination are set. */
+void alert_score(struct alert *a);
+/* siem-conventions.md section 7: "e1-" and the first 100 bits, in base32hex, of SHA-256 over the schema
+ * number, the rule's id (else its name, else its title), the conversation, the event's time in microseconds,
+ * its category and the values of suppress.by (`by`, rendered), each but the first after a byte 0x1F; a
+ * closing document adds one more part, "closing". The conversation is "protocol/endpoint/endpoint", the
+ * endpoint "address:port" (the MAC address where there is no IP) that sorts first by its bytes going first:
+ * so it is the same whoever is taken for the initiator. */
+void alert_id(struct alert *a, struct bytes by);
 
 #endif

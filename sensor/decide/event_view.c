@@ -1,0 +1,281 @@
+/* The view of one event: its facts by field number, its conversation, and lazily its devices. */
+#include "decide/schema.h"
+
+#include "base/assert.h"
+#include "packet/categories.h"
+#include "packet/community_id.h"
+
+#include <stdlib.h>
+
+enum { DEVICE_VALUES = 16 }; /* of a MANY attribute that rules look at */
+
+struct common_value {
+	struct bytes value[2];
+	union {
+		uint64_t number[2];
+		bool truth;
+		char text[COMMUNITY_ID_TEXT];
+	} room;
+};
+
+struct device_side {
+	const struct device *device;
+	bool asked;
+	struct bytes value[DEVICE_FIELDS][DEVICE_VALUES];
+	struct bytes pretended[DEVICE_FIELDS];
+	char id[DEVICE_ID];
+	uint64_t confidence;
+};
+
+struct event_view {
+	struct view view;
+	const struct event_schema *schema;
+	const struct inventory *inv;
+	const struct event *event;
+	uint32_t turn; /* which event: a slot of another turn is empty */
+	struct {
+		uint32_t turn;
+		const struct fact *fact;
+	} slot[SCHEMA_FIELDS];
+	struct common_value common[COMMON_N];
+	struct device_side side[2];
+	bool pretends;
+	struct event_view
+		*self; /* views are const to those who read them, and fill themselves as they are read */
+};
+
+/* ---- the conversation ------------------------------------------------------------------------ */
+
+static struct leaf number_leaf(struct common_value *c, uint64_t v)
+{
+	c->room.number[0] = v;
+	c->value[0] = bytes_of(&c->room.number[0], sizeof v);
+	return (struct leaf){ FACT_UINT, NULL, c->value, 1 };
+}
+
+static struct leaf text_leaf(struct common_value *c, struct bytes v)
+{
+	c->value[0] = v;
+	return (struct leaf){ FACT_STR, NULL, c->value, v.n > 0 };
+}
+
+static struct leaf bool_leaf(struct common_value *c, bool v)
+{
+	c->room.truth = v;
+	c->value[0] = bytes_of(&c->room.truth, 1);
+	return (struct leaf){ FACT_BOOL, NULL, c->value, 1 };
+}
+
+static struct leaf ip_leaf(struct common_value *c, const struct addr *a)
+{
+	c->value[0] = bytes_of(a, sizeof *a);
+	return (struct leaf){ FACT_IP, NULL, c->value, a->family != 0 };
+}
+
+static struct leaf mac_leaf(struct common_value *c, const struct mac *m)
+{
+	c->value[0] = bytes_of(m, sizeof *m);
+	return (struct leaf){ FACT_MAC, NULL, c->value, !mac_is_zero(m) };
+}
+
+static struct leaf port_leaf(struct common_value *c, const struct conv *conv, uint16_t port)
+{
+	struct leaf l = number_leaf(c, port);
+	l.n = conv->proto == L4_TCP || conv->proto == L4_UDP;
+	return l;
+}
+
+/* One number, or two when a mirror port shows the two directions in different VLANs. */
+static struct leaf vlan_leaf(struct common_value *c, const struct conv *conv)
+{
+	struct leaf l = { FACT_UINT, NULL, c->value, 0 };
+	for (unsigned i = 0; i < 2; i++) {
+		if (conv->vlan[i] == 0 || (i == 1 && conv->vlan[1] == conv->vlan[0]))
+			continue;
+		c->room.number[l.n] = conv->vlan[i];
+		c->value[l.n] = bytes_of(&c->room.number[l.n], sizeof c->room.number[0]);
+		l.n++;
+	}
+	return l;
+}
+
+/* The engine's own events name the protocol they were derived from. */
+static struct leaf protocol_leaf(struct common_value *c, const struct event *e)
+{
+	const struct fact *f = NULL;
+	if (e->proto < PROTO_DISSECTED)
+		return text_leaf(c, bytes_str(dissectors[e->proto]->name));
+	if (e->proto == PROTO_phi)
+		f = fact_find(e, PHI_CONTAINER);
+	else if (e->proto == PROTO_credential)
+		f = fact_find(e, CREDENTIAL_PROTOCOL);
+	return text_leaf(c, f ? fact_value(f, 0) : (struct bytes){ 0 });
+}
+
+static struct leaf common_leaf(struct event_view *v, enum common_field field)
+{
+	const struct event *e = v->event;
+	const struct conv *conv = &e->conv;
+	struct common_value *c = &v->common[field];
+	switch (field) {
+	case COMMON_TIMESTAMP:
+		c->value[0] = bytes_of(&e->ts_ns, sizeof e->ts_ns);
+		return (struct leaf){ FACT_TIME, NULL, c->value, 1 };
+	case COMMON_CATEGORY:
+		return text_leaf(c, event_category(e));
+	case COMMON_ACTION:
+		return text_leaf(c, event_action(e));
+	case COMMON_SENDER:
+		return text_leaf(c, bytes_str(e->dir == DIR_CLIENT ? "source" : "destination"));
+	case COMMON_SOURCE_IP:
+		return ip_leaf(c, &conv->src);
+	case COMMON_SOURCE_PORT:
+		return port_leaf(c, conv, conv->sport);
+	case COMMON_SOURCE_MAC:
+		return mac_leaf(c, &conv->smac);
+	case COMMON_DESTINATION_IP:
+		return ip_leaf(c, &conv->dst);
+	case COMMON_DESTINATION_PORT:
+		return port_leaf(c, conv, conv->dport);
+	case COMMON_DESTINATION_MAC:
+		return mac_leaf(c, &conv->dmac);
+	case COMMON_TRANSPORT:
+		return text_leaf(c, bytes_str(transport_name(conv->proto)));
+	case COMMON_TYPE:
+		return text_leaf(c, bytes_str(conv->src.family == 4   ? "ipv4"
+					      : conv->src.family == 6 ? "ipv6"
+								      : ""));
+	case COMMON_PROTOCOL:
+		return protocol_leaf(c, e);
+	case COMMON_ENCRYPTED:
+		return bool_leaf(c, conv->encrypted);
+	case COMMON_INITIATOR_KNOWN:
+		return bool_leaf(c, conv->initiator_known);
+	case COMMON_STANDARD_PORT:
+		return bool_leaf(c, !conv->odd_port);
+	case COMMON_VLAN:
+		return vlan_leaf(c, conv);
+	case COMMON_COMMUNITY_ID:
+		if (!community_id(conv, 0, c->room.text))
+			return text_leaf(c, (struct bytes){ 0 });
+		return text_leaf(c, bytes_str(c->room.text));
+	case COMMON_N:
+		break;
+	}
+	return (struct leaf){ 0 };
+}
+
+/* ---- devices ----------------------------------------------------------------------------------- */
+
+const struct device *event_view_device(struct event_view *v, enum dir side)
+{
+	struct device_side *s = &v->side[side];
+	if (!s->asked && v->inv)
+		s->device = inventory_of(v->inv, v->event, side);
+	s->asked = true;
+	return s->device;
+}
+
+static struct leaf device_leaf(struct event_view *v, enum dir side, unsigned field)
+{
+	struct device_side *s = &v->side[side];
+	const struct device *d = event_view_device(v, side);
+	struct leaf l = { FACT_STR, NULL, s->value[field], 0 };
+	struct attr_value a;
+	if (v->pretends) {
+		l.values = &s->pretended[field];
+		l.n = s->pretended[field].n > 0;
+	} else if (!d) {
+		return l;
+	} else if (field == DEVICE_FIELD_ID) {
+		device_id(d, s->id);
+		s->value[field][l.n++] = bytes_str(s->id);
+	} else if (field == DEVICE_FIELD_CONFIDENCE) {
+		s->confidence = device_confidence(d);
+		l.type = FACT_UINT;
+		s->value[field][l.n++] = bytes_of(&s->confidence, sizeof s->confidence);
+	} else if (field == ATTR_TYPE) {
+		s->value[field][l.n++] = bytes_str(device_type(d));
+	} else {
+		while (l.n < DEVICE_VALUES && device_attr(d, (enum attr)field, l.n, &a))
+			s->value[field][l.n++] = a.value;
+	}
+	return l;
+}
+
+void event_view_pretend_none(struct event_view *v)
+{
+	v->pretends = true;
+	memset(v->side[0].pretended, 0, sizeof v->side[0].pretended);
+	memset(v->side[1].pretended, 0, sizeof v->side[1].pretended);
+}
+
+void event_view_pretend(struct event_view *v, uint16_t field, struct bytes text)
+{
+	const struct event_schema *s = v->schema;
+	bool destination = field >= s->destination_device;
+	unsigned at = (unsigned)field - (destination ? s->destination_device : s->source_device);
+	ASSERT(at < DEVICE_FIELDS);
+	v->side[destination ? DIR_SERVER : DIR_CLIENT].pretended[at] = text;
+}
+
+/* ---- the view ---------------------------------------------------------------------------------- */
+
+static struct leaf get(const struct view *view, uint16_t field)
+{
+	struct event_view *v = ((const struct event_view *)(const void *)view)->self;
+	const struct event_schema *s = v->schema;
+	if (v->slot[field].turn == v->turn) {
+		const struct fact *f = v->slot[field].fact;
+		return (struct leaf){ (enum fact_type)f->type, f, NULL, fact_count(f) };
+	}
+	if (field < COMMON_N)
+		return common_leaf(v, (enum common_field)field);
+	if (field >= s->destination_device)
+		return device_leaf(v, DIR_SERVER, field - s->destination_device);
+	if (field >= s->source_device)
+		return device_leaf(v, DIR_CLIENT, field - s->source_device);
+	return (struct leaf){ 0 };
+}
+
+struct event_view *event_view_new(const struct event_schema *s, const struct inventory *inv)
+{
+	struct event_view *v = calloc(1, sizeof *v);
+	if (!v)
+		return NULL;
+	v->view.get = get;
+	v->schema = s;
+	v->inv = inv;
+	v->self = v;
+	return v;
+}
+
+void event_view_free(struct event_view *v)
+{
+	free(v);
+}
+
+void event_view_look(struct event_view *v, const struct event *e)
+{
+	const uint16_t *of_fact = v->schema->of_fact[e->proto];
+	if (++v->turn == 0) {
+		memset(v->slot, 0, sizeof v->slot);
+		v->turn = 1;
+	}
+	v->event = e;
+	v->view.phi = e->phi;
+	v->side[0].asked = v->side[1].asked = false;
+	v->side[0].device = v->side[1].device = NULL;
+	FACT_EACH (f, e) {
+		/* Values that belong to no field (dx_phi_value) are there for masking only. */
+		if (f->field >= v->schema->n_facts[e->proto] || v->slot[of_fact[f->field]].turn == v->turn)
+			continue;
+		v->slot[of_fact[f->field]].turn = v->turn;
+		v->slot[of_fact[f->field]].fact = f;
+	}
+}
+
+const struct view *event_view_as_view(const struct event_view *v)
+{
+	return &v->view;
+}

@@ -1,0 +1,88 @@
+/* policy_impl: a loaded rule, shared by what loads, runs and tests it. Constant after policy_load. */
+#ifndef WW_DECIDE_POLICY_IMPL_H
+#define WW_DECIDE_POLICY_IMPL_H
+
+#include "base/arena.h"
+#include "decide/policy.h"
+#include "decide/schema.h"
+
+enum { MAX_RULES = 50000, MAX_BY = 8, MAX_EVIDENCE = 64 };
+
+struct rule {
+	struct rule_text text;
+	struct detect *detect;
+	uint32_t number;
+	unsigned category; /* of the events it looks at, event_schema_category() */
+	bool silent;       /* sensor.alert: never */
+	uint16_t by[MAX_BY];
+	unsigned n_by;
+	uint64_t for_ns;
+	uint64_t first_alerts; /* suppress.count */
+	unsigned evidence;     /* packet numbers to list */
+	int score_add;
+	bool score_criticality;
+	const struct yaml_node *tests; /* sensor.tests */
+	const char *file;
+	unsigned line;
+};
+
+struct policy {
+	struct arena memory;
+	struct event_schema *schema;
+	struct yaml_file *files; /* kept: tests stand in them */
+	size_t n_files, cap_files;
+	struct rule **rules;
+	size_t n_rules, cap_rules;
+	/* Rules by category, in load order. */
+	const struct rule **of_category[SCHEMA_CATEGORIES];
+	size_t n_of_category[SCHEMA_CATEGORIES];
+};
+
+struct loader {
+	struct policy *p;
+	struct diag *diag;
+	const char *file;    /* being read */
+	const char *ruleset; /* folder below the root */
+};
+
+/* One document that has a `detection`. */
+void rule_load(struct loader *l, const struct yaml_node *doc);
+/* The `sensor` block of a rule. */
+void rule_sensor(struct loader *l, struct rule *r, const struct yaml_node *sensor);
+/* Category of a log source (section 5), or -1: attaches to nothing this sensor sees, which was said. */
+int logsource_attach(struct loader *l, const struct yaml_node *doc, const struct yaml_node *logsource);
+
+/* For messages and checks of documents. */
+void load_error(struct loader *l, const struct yaml_node *at, const char *code, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+void load_warning(struct loader *l, const struct yaml_node *at, const char *code, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+/* Text of that key, "" when absent or (after saying so) no text. */
+const char *load_text(struct loader *l, const struct yaml_node *map, const char *key, size_t most);
+/* Texts of that key: a list, or one; *n of them. */
+const char *const *load_texts(struct loader *l, const struct yaml_node *map, const char *key, size_t *n);
+/* Index of the value in names, or -1 after saying what is allowed. */
+int load_choice(struct loader *l, const struct yaml_node *value, const char *const *names, size_t n);
+/* Says which keys of a map are not among names. */
+void load_keys(struct loader *l, const struct yaml_node *map, const char *const *names, size_t n, bool error);
+
+/* ---- running ---- */
+
+struct policy_run {
+	const struct policy *p;
+	struct counters *counters;
+	const struct inventory *inv;
+	struct alert_sink sink;
+	struct event_view *view;
+	struct fold *fold;
+};
+
+struct fold *fold_new(const struct policy *p, const struct limits *l, struct counters *c);
+void fold_free(struct fold *f);
+/* One hit of a rule: a holds rule, event, reason, source, destination; by: the key's rendered values. Gives
+ * what there is to say to the sink. */
+void fold_hit(struct fold *f, const struct policy_run *r, struct alert *a, struct bytes by);
+/* Closes what is due before `now_ns`; UINT64_MAX: everything. */
+void fold_close(struct fold *f, const struct policy_run *r, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,100 @@
+/* Rules against events. An event looks only at the rules of its category. */
+#include "decide/policy_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { BY_TEXT = 512 };
+
+struct policy_run *policy_start(const struct policy *p, const struct limits *l, struct counters *c,
+	const struct inventory *inv, struct alert_sink sink)
+{
+	struct policy_run *r = calloc(1, sizeof *r);
+	if (!r)
+		return NULL;
+	*r = (struct policy_run){ .p = p, .counters = c, .inv = inv, .sink = sink };
+	r->view = event_view_new(p->schema, inv);
+	r->fold = fold_new(p, l, c);
+	if (r->view && r->fold)
+		return r;
+	policy_stop(r);
+	return NULL;
+}
+
+void policy_stop(struct policy_run *r)
+{
+	if (!r)
+		return;
+	event_view_free(r->view);
+	fold_free(r->fold);
+	free(r);
+}
+
+static size_t by_element(char *out, size_t room, enum fact_type type, struct bytes raw)
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t at = 0;
+	if (type == FACT_STR) {
+		at = raw.n < room ? raw.n : room;
+		memcpy(out, raw.p, at);
+		return at;
+	}
+	for (size_t i = 0; i < raw.n && at + 2 <= room; i++) {
+		out[at++] = hex[raw.p[i] >> 4];
+		out[at++] = hex[raw.p[i] & 15];
+	}
+	return at;
+}
+
+/* What tells a group from another, and is part of an alert's id: the values of suppress.by, a byte 0x1E
+ * before each, 0x1D between elements of a list; texts as they are, others as hex of their bytes, absent ones
+ * as nothing. */
+static struct bytes by_values(const struct policy_run *r, const struct rule *rule, char out[BY_TEXT])
+{
+	const struct view *v = event_view_as_view(r->view);
+	size_t at = 0;
+	for (unsigned i = 0; i < rule->n_by; i++) {
+		struct leaf leaf = v->get(v, rule->by[i]);
+		if (at < BY_TEXT)
+			out[at++] = 0x1e;
+		for (unsigned k = 0; k < leaf.n && at < BY_TEXT; k++) {
+			struct bytes raw = leaf.fact ? fact_value(leaf.fact, k) : leaf.values[k];
+			if (k)
+				out[at++] = 0x1d;
+			at += by_element(out + at, BY_TEXT - at, leaf.type, raw);
+		}
+	}
+	return bytes_of(out, at);
+}
+
+static void hit(struct policy_run *r, const struct rule *rule, const struct event *e)
+{
+	char by[BY_TEXT];
+	struct alert a = { .rule = rule, .event = e, .level = rule->text.level };
+	(void)detect_eval(rule->detect, event_view_as_view(r->view), &a.reason);
+	a.source = event_view_device(r->view, DIR_CLIENT);
+	a.destination = event_view_device(r->view, DIR_SERVER);
+	fold_hit(r->fold, r, &a, by_values(r, rule, by));
+}
+
+void policy_event(struct policy_run *r, const struct event *e)
+{
+	const struct policy *p = r->p;
+	if (e->record != RECORD_EVENT)
+		return;
+	fold_close(r->fold, r, e->ts_ns);
+	unsigned category = event_schema_category_of(p->schema, e);
+	if (p->n_of_category[category] == 0)
+		return;
+	event_view_look(r->view, e);
+	for (size_t i = 0; i < p->n_of_category[category]; i++) {
+		const struct rule *rule = p->of_category[category][i];
+		if (!rule->silent && detect_eval(rule->detect, event_view_as_view(r->view), NULL))
+			hit(r, rule, e);
+	}
+}
+
+void policy_finish(struct policy_run *r)
+{
+	fold_close(r->fold, r, UINT64_MAX);
+}

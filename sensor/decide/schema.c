@@ -1,0 +1,210 @@
+#include "decide/schema.h"
+
+#include "base/assert.h"
+#include "packet/categories.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct alias {
+	const char *category, *name, *canonical;
+} aliases[] = {
+#define ALIAS(category, name, canonical) { category, name, canonical },
+#include "decide/aliases.def"
+#undef ALIAS
+};
+
+enum { ALIASES = sizeof aliases / sizeof *aliases, DEVICE_NAME = 64 };
+
+/* The canonical names of policy-language.md 20.4 where they are not the attribute's own. */
+static const char *device_field_name(unsigned field)
+{
+	switch (field) {
+	case ATTR_MODEL:
+		return "model.name";
+	case ATTR_MODEL_ID:
+		return "model.identifier";
+	case ATTR_SERIAL:
+		return "serial_number";
+	case ATTR_FIRMWARE:
+		return "firmware.version";
+	case DEVICE_FIELD_ID:
+		return "id";
+	case DEVICE_FIELD_CONFIDENCE:
+		return "confidence";
+	default:
+		return attr_rows[field].name;
+	}
+}
+
+static int find(const struct event_schema *s, struct bytes name)
+{
+	for (uint16_t i = 0; i < s->n_fields; i++)
+		if (bytes_is(name, s->field[i].name))
+			return i;
+	return -1;
+}
+
+static uint16_t add(
+	struct event_schema *s, const char *name, enum fact_type type, enum privacy privacy, uint64_t protos)
+{
+	int at = find(s, bytes_str(name));
+	if (at < 0) {
+		ASSERT(s->n_fields < SCHEMA_FIELDS);
+		at = s->n_fields++;
+		s->field[at] = (struct schema_field){ name, type, privacy, 0 };
+	}
+	/* The stricter class stands when two dissectors differ. */
+	if (privacy > s->field[at].privacy)
+		s->field[at].privacy = privacy;
+	s->field[at].protos |= protos;
+	return (uint16_t)at;
+}
+
+static uint8_t add_category(struct event_schema *s, struct bytes name, unsigned proto)
+{
+	int at = event_schema_category(s, name);
+	if (at < 0) {
+		ASSERT(s->n_categories < SCHEMA_CATEGORIES);
+		at = s->n_categories++;
+		s->category[at].name = name;
+	}
+	s->category[at].protos |= UINT64_C(1) << proto;
+	return (uint8_t)at;
+}
+
+static bool add_dissector(struct event_schema *s, unsigned proto)
+{
+	const struct dissector *d = dissectors[proto];
+	size_t n = 0;
+	add_category(s, bytes_str(d->name), proto);
+	for (uint8_t i = 0; d->events && d->events[i]; i++)
+		add_category(
+			s, event_category(&(struct event){ .proto = (uint8_t)proto, .event = i }), proto);
+	while (d->fields && d->fields[n].name)
+		n++;
+	s->of_fact[proto] = calloc(n + 1, sizeof *s->of_fact[proto]);
+	s->n_facts[proto] = (uint16_t)n;
+	if (!s->of_fact[proto])
+		return false;
+	for (size_t i = 0; i < n; i++)
+		s->of_fact[proto][i] = add(
+			s, d->fields[i].name, d->fields[i].type, d->fields[i].privacy, UINT64_C(1) << proto);
+	return true;
+}
+
+static uint16_t add_device(struct event_schema *s, const char *side, char *names)
+{
+	uint16_t first = s->n_fields;
+	for (unsigned i = 0; i < DEVICE_FIELDS; i++) {
+		char *name = names + (size_t)i * DEVICE_NAME;
+		snprintf(name, DEVICE_NAME, "%s.device.%s", side, device_field_name(i));
+		add(s, name, i == DEVICE_FIELD_CONFIDENCE ? FACT_UINT : FACT_STR,
+			i < ATTR_N ? attr_rows[i].privacy : OPEN, 0);
+	}
+	ASSERT(s->n_fields == first + DEVICE_FIELDS);
+	return first;
+}
+
+/* ---- what a compiler asks -------------------------------------------------------------------- */
+
+static const struct event_schema *self(const struct schema *s)
+{
+	return (const struct event_schema *)(const void *)s;
+}
+
+static bool alias_is_of(const struct alias *a, struct bytes category)
+{
+	return *a->category == 0 || category.n == 0 || bytes_is(category, a->category);
+}
+
+static int field_number(const struct schema *schema, struct bytes category, struct bytes name)
+{
+	const struct event_schema *s = self(schema);
+	int at = find(s, name), number = event_schema_category(s, category);
+	bool known = false;
+	for (size_t i = 0; i < ALIASES && at < 0; i++) {
+		if (!alias_is_of(&aliases[i], category))
+			continue;
+		known = known || bytes_is(name, aliases[i].canonical);
+		if (bytes_is(name, aliases[i].name)) {
+			at = find(s, bytes_str(aliases[i].canonical));
+			known = true;
+		}
+	}
+	if (at < 0)
+		return known ? FIELD_UNSEEN : FIELD_UNKNOWN;
+	bool common = at < COMMON_N || s->field[at].protos == 0;
+	bool here = category.n == 0 || (number >= 0 && (s->field[at].protos & s->category[number].protos));
+	return common || here ? at : FIELD_UNKNOWN;
+}
+
+static enum fact_type field_type(const struct schema *s, uint16_t field)
+{
+	return self(s)->field[field].type;
+}
+
+static enum privacy field_privacy(const struct schema *s, uint16_t field)
+{
+	return self(s)->field[field].privacy;
+}
+
+static const char *field_name(const struct schema *s, uint16_t field)
+{
+	return self(s)->field[field].name;
+}
+
+/* ---- making ---------------------------------------------------------------------------------- */
+
+struct event_schema *event_schema_new(void)
+{
+	struct event_schema *s = calloc(1, sizeof *s);
+	bool fine = s && (s->names = calloc(2, (size_t)DEVICE_FIELDS * DEVICE_NAME));
+	_Static_assert(PROTO_N <= 64, "a set of protocols is a uint64_t");
+	if (!fine) {
+		event_schema_free(s);
+		return NULL;
+	}
+#define COMMON(id, name, type) add(s, name, type, OPEN, 0);
+#include "decide/common.def"
+#undef COMMON
+	for (unsigned p = 0; p < PROTO_N; p++)
+		fine = add_dissector(s, p) && fine;
+	s->schema.n_searched = s->n_fields;
+	s->source_device = add_device(s, "source", s->names);
+	s->destination_device = add_device(s, "destination", s->names + (size_t)DEVICE_FIELDS * DEVICE_NAME);
+	s->schema.n_fields = s->n_fields;
+	s->schema.field = field_number;
+	s->schema.type = field_type;
+	s->schema.privacy = field_privacy;
+	s->schema.name = field_name;
+	if (fine)
+		return s;
+	event_schema_free(s);
+	return NULL;
+}
+
+void event_schema_free(struct event_schema *s)
+{
+	if (!s)
+		return;
+	for (unsigned p = 0; p < PROTO_N; p++) {
+		free(s->of_fact[p]);
+		free(s->of_event[p]);
+	}
+	free(s->names);
+	free(s);
+}
+
+int event_schema_category(const struct event_schema *s, struct bytes name)
+{
+	for (int i = 0; i < s->n_categories; i++)
+		if (bytes_eq(name, s->category[i].name))
+			return i;
+	return -1;
+}
+
+unsigned event_schema_category_of(const struct event_schema *s, const struct event *e)
+{
+	return s->of_event[e->proto][e->event];
+}

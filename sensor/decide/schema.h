@@ -1,0 +1,75 @@
+/*
+ * schema: every field a rule can ask of an event, and the view through which it sees one.
+ *
+ * The fields are those of the dissectors (by category), the common ones of the conversation (common.def) and
+ * the devices on both sides (source.device.*, destination.device.*). Two dissectors that share a field name
+ * share the field. Built at start or reload; constant afterwards. The view is the hub's; nothing allocates
+ * after event_view_new.
+ */
+#ifndef WW_DECIDE_SCHEMA_H
+#define WW_DECIDE_SCHEMA_H
+
+#include "decide/inventory.h"
+#include "packet/dissect.h"
+
+enum { SCHEMA_FIELDS = 1024, SCHEMA_CATEGORIES = 64 };
+
+/* What a device has beyond its attributes (packet/attrs.def), after them in number. */
+enum { DEVICE_FIELD_ID = ATTR_N, DEVICE_FIELD_CONFIDENCE, DEVICE_FIELDS };
+
+enum common_field {
+#define COMMON(id, name, type) COMMON_##id,
+#include "decide/common.def"
+#undef COMMON
+	COMMON_N
+};
+
+struct schema_field {
+	const char *name;
+	enum fact_type type;
+	enum privacy privacy;
+	uint64_t protos; /* 1 << proto of the dissectors that fill it; 0: common or a device's */
+};
+
+struct schema_category {
+	struct bytes name;
+	uint64_t protos; /* whose events can be of it */
+};
+
+struct event_schema {
+	struct schema schema; /* numbers of fields are those of field[] */
+	struct schema_field field[SCHEMA_FIELDS];
+	uint16_t n_fields;
+	uint16_t source_device, destination_device; /* the first field of each side's device */
+	uint16_t *of_fact[PROTO_N];                 /* field of a dissector's field number */
+	uint16_t n_facts[PROTO_N];
+	uint8_t *of_event[PROTO_N]; /* category of a dissector's event number */
+	struct schema_category category[SCHEMA_CATEGORIES];
+	uint8_t n_categories;
+	char *names; /* of the devices' fields */
+};
+
+struct event_schema *event_schema_new(void); /* NULL: no memory */
+void event_schema_free(struct event_schema *s);
+/* Number of the category of that name, or -1. */
+int event_schema_category(const struct event_schema *s, struct bytes name);
+/* Number of an event's category. */
+unsigned event_schema_category_of(const struct event_schema *s, const struct event *e);
+
+/* ---- view -------------------------------------------------------------------------------- */
+
+struct event_view;
+/* inv may be NULL: no device is known then. */
+struct event_view *event_view_new(const struct event_schema *s, const struct inventory *inv);
+void event_view_free(struct event_view *v);
+/* Turns the view to another event, which must stay until the next call. */
+void event_view_look(struct event_view *v, const struct event *e);
+const struct view *event_view_as_view(const struct event_view *v);
+/* The device on that side of the event looked at, or NULL. */
+const struct device *event_view_device(struct event_view *v, enum dir side);
+/* Tests: from now on devices have only what is pretended, at first nothing; then the text (borrowed) of a
+ * field source.device.* or destination.device.*. */
+void event_view_pretend_none(struct event_view *v);
+void event_view_pretend(struct event_view *v, uint16_t field, struct bytes text);
+
+#endif
