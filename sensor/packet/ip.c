@@ -65,6 +65,7 @@ static tunnel *tunnel_of(uint16_t port)
 {
 	switch (port) {
 	case 4789: /* RFC 7348 */
+	case 4790: /* with a next protocol */
 	case 8472: /* what Linux used before */
 		return walk_vxlan;
 	case 6081:

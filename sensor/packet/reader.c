@@ -100,13 +100,15 @@ static bool pcap_next(struct reader *r)
 	const struct reader_interface *i = r->interfaces;
 	uint64_t s = get32(&c, r->big_endian), part = get32(&c, r->big_endian);
 	uint32_t captured = get32(&c, r->big_endian), wire = get32(&c, r->big_endian);
+	uint64_t ns =
+		part * i->scale < NS_PER_S ? part * i->scale : NS_PER_S - 1; /* never a second or more */
 	if (captured > RECORD_MOST)
 		return damaged(r, "has a record of an absurd length");
 	if (!source_has(&r->in, 16 + (size_t)captured))
 		return damaged(r, "ends in the middle of a record");
 	source_take(&r->in, 16);
 	r->frame = (struct frame){
-		.ts_ns = s * NS_PER_S + part * i->scale,
+		.ts_ns = s * NS_PER_S + ns,
 		.data = source_take(&r->in, captured),
 		.wire_bytes = wire > captured ? wire : captured,
 		.linktype = i->linktype,

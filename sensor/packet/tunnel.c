@@ -22,16 +22,12 @@ enum decoded walk_vlan(struct walk *w, uint16_t ethertype)
 	return walk_ethertype(w, type);
 }
 
-static bool is_plausible_type(int hi, int lo)
-{
-	int type = hi << 8 | lo;
-	return type == ETHER_IPV4 || type == ETHER_IPV6 || type == 0x0806 || type == 0x8100;
-}
-
-/* Is there an Ethernet header with a type we know at `at`? */
+/* Is there an Ethernet header with a type that is likely in a tunnel at `at`? */
 static bool is_ethernet(struct bytes in, size_t at)
 {
-	return is_plausible_type(bytes_at(in, at + 12), bytes_at(in, at + 13));
+	struct cur c = cur_of(bytes_from(in, at + 12));
+	uint16_t type = cur_be16(&c);
+	return type == ETHER_IPV4 || type == ETHER_IPV6 || type == 0x0806 || type == 0x8100;
 }
 
 /* RFC 3032 2.1. Nothing says what follows the last label: IP by its first nibble (RFC 4928 3), or Ethernet,
@@ -203,23 +199,30 @@ enum decoded walk_gre(struct walk *w)
 	return gre_payload(w, type, flags & SEQUENCE);
 }
 
-/* RFC 7348 5. Reserved bits are to be ignored, but they are what tells a tunnel from a chance port: the last
- * byte is zero in every version of the header. */
+/* RFC 7348 5; with the P flag a next protocol, draft-ietf-nvo3-vxlan-gpe-13 3.1. Reserved bits are to be
+ * ignored, but they are what tells a tunnel from a chance port: the last byte is zero in every version of the
+ * header. */
 enum decoded walk_vxlan(struct walk *w)
 {
+	enum { HAS_VNI = 8, HAS_NEXT = 4, NEXT_IPV4 = 1, NEXT_IPV6 = 2, NEXT_ETHERNET = 3 };
 	if (!walk_has(w, 8))
 		return walk_short(w, 8);
 	struct cur c = cur_of(w->in);
 	uint8_t flags = cur_u8(&c);
-	cur_skip(&c, 3); /* group policy, where it is used */
+	cur_skip(&c, 2); /* group policy, where it is used */
+	uint8_t next = cur_u8(&c);
 	uint32_t vni = cur_be24(&c);
-	if (!(flags & 8) || cur_u8(&c) != 0 || w->wire < 8 + 14)
+	if (!(flags & HAS_NEXT))
+		next = NEXT_ETHERNET;
+	if (!(flags & HAS_VNI) || cur_u8(&c) != 0 || next < NEXT_IPV4 || next > NEXT_ETHERNET)
 		return DECODE_MALFORMED;
 	if (!walk_enter(w))
 		return DECODE_MALFORMED; /* the UDP datagram as it is */
 	w->p->vni = vni;
-	w->p->vlan = 0;
 	walk_past(w, 8);
+	if (next != NEXT_ETHERNET)
+		return walk_ip(w);
+	w->p->vlan = 0;
 	return walk_inner_ethernet(w);
 }
 
