@@ -485,18 +485,23 @@ static bool pdu(struct dx *x, struct bytes in)
 	return true;
 }
 
+static bool is_sane_header(struct cur *c)
+{
+	cur_skip(c, 2);
+	uint16_t flags = cur_be16(c), questions = cur_be16(c), answers = cur_be16(c);
+	cur_skip(c, 4);
+	unsigned opcode = flags >> 11 & 15;
+	bool is_response = flags >> 15;
+	return cur_ok(c) && opcode <= OP_UPDATE && opcode != 3 && !(flags & 0x40) && questions <= 64 &&
+	       questions + answers > 0 && (is_response || (flags & 15) == 0);
+}
+
 /* A sane header and a first name of printable labels, as far as it lies in the first bytes. */
 static enum probe_result probe(struct bytes first, enum dir dir)
 {
 	(void)dir;
 	struct cur c = cur_of(first);
-	cur_skip(&c, 2);
-	uint16_t flags = cur_be16(&c), questions = cur_be16(&c), answers = cur_be16(&c);
-	cur_skip(&c, 4);
-	unsigned opcode = flags >> 11 & 15;
-	bool is_response = flags >> 15;
-	if (!cur_ok(&c) || opcode > OP_UPDATE || opcode == 3 || (flags & 0x40) || questions > 64 ||
-		questions + answers == 0 || (!is_response && (flags & 15)))
+	if (!is_sane_header(&c))
 		return PROBE_NO;
 	for (unsigned i = 0; i < MAX_STEPS; i++) {
 		uint8_t len = cur_u8(&c);
@@ -525,7 +530,8 @@ static enum probe_result probe_tcp(struct bytes first, enum dir dir)
 	if (!cur_ok(&c))
 		return PROBE_MORE;
 	struct bytes message = bytes_sub(first, 2, length);
-	if (length < HEADER_BYTES + 5)
+	struct cur header = c;
+	if (length < HEADER_BYTES + 5 || (message.n >= HEADER_BYTES && !is_sane_header(&header)))
 		return PROBE_NO;
 	if (message.n < length && message.n < PROBE_BYTES)
 		return PROBE_MORE;
