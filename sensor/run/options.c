@@ -9,13 +9,16 @@ struct option_row {
 	const char *name, *argument, *sentence;
 };
 
+/* Long options without a letter; a plain word is 1 to getopt. */
+enum { OPT_WORD = 1, OPT_EVENTS = 256, OPT_JSON, OPT_VERSION };
+
 static const struct option_row rows[] = {
 #define OPTION(letter, name, argument, sentence) { letter, name, argument, sentence },
 #include "run/options.def"
 #undef OPTION
 };
 
-enum { ROWS = sizeof rows / sizeof *rows, OPT_EVENTS = 1, OPT_JSON, OPT_VERSION };
+enum { ROWS = sizeof rows / sizeof *rows };
 
 static bool fail(struct options *o, const char *format, const char *what)
 {
@@ -43,6 +46,13 @@ static bool add_read(struct options *o, const char *name)
 			return fail(o, "%s", "standard input (-) can be read once only");
 	o->reads[o->n_reads++] = name;
 	return true;
+}
+
+static bool add_word(struct options *o, const char *name)
+{
+	if (o->n_reads == 0)
+		return fail(o, "%s: a capture is named after -r", name);
+	return add_read(o, name);
 }
 
 static bool take(struct options *o, int letter, const char *value)
@@ -79,7 +89,7 @@ static bool take(struct options *o, int letter, const char *value)
 static void say_unknown(struct options *o, int got, char **argv, int index)
 {
 	char what[64];
-	if (optopt > OPT_VERSION && isprint(optopt))
+	if (optopt > 0 && optopt < OPT_EVENTS && isprint(optopt))
 		snprintf(what, sizeof what, "-%c", optopt);
 	else
 		snprintf(what, sizeof what, "%s", index > 0 && argv[index - 1] ? argv[index - 1] : "");
@@ -101,8 +111,8 @@ static bool check(struct options *o)
 bool options_parse(struct options *o, int argc, char **argv)
 {
 	struct option longs[ROWS + 1] = { { 0 } };
-	char shorts[2 * ROWS + 2] = ":";
-	size_t n = 1;
+	char shorts[2 * ROWS + 3] = "-:";
+	size_t n = 2;
 	*o = (struct options){ .reads = calloc((size_t)argc + 1, sizeof *o->reads) };
 	if (!o->reads)
 		return fail(o, "%s", "out of memory");
@@ -110,13 +120,12 @@ bool options_parse(struct options *o, int argc, char **argv)
 		bool has = *rows[i].argument;
 		longs[i] = (struct option){ rows[i].name, has ? required_argument : no_argument, NULL,
 			rows[i].letter };
-		if (rows[i].letter > OPT_VERSION) {
+		if (rows[i].letter < OPT_EVENTS) {
 			shorts[n++] = (char)rows[i].letter;
 			if (has)
 				shorts[n++] = ':';
 		}
 	}
-	bool saw_read = false;
 	optind = 0; /* glibc: begin anew, for tests */
 	opterr = 0;
 	for (int got; (got = getopt_long(argc, argv, shorts, longs, NULL)) != -1;) {
@@ -124,17 +133,13 @@ bool options_parse(struct options *o, int argc, char **argv)
 			say_unknown(o, got, argv, optind);
 			return false;
 		}
-		saw_read = saw_read || got == 'r';
-		if (!take(o, got, optarg))
+		/* -r FILE...: what the shell made of a pattern; in the order given */
+		if (got == OPT_WORD ? !add_word(o, optarg) : !take(o, got, optarg))
 			return false;
 	}
-	/* -r FILE...: what the shell made of a pattern */
-	for (int i = optind; i < argc; i++) {
-		if (!saw_read)
-			return fail(o, "%s: a capture is named after -r", argv[i]);
-		if (!add_read(o, argv[i]))
+	for (int i = optind; i < argc; i++)
+		if (!add_word(o, argv[i]))
 			return false;
-	}
 	return check(o);
 }
 
@@ -152,7 +157,7 @@ void options_help(FILE *out)
 	for (size_t i = 0; i < ROWS; i++) {
 		char left[40];
 		bool has = *rows[i].argument;
-		if (rows[i].letter > OPT_VERSION)
+		if (rows[i].letter < OPT_EVENTS)
 			snprintf(left, sizeof left, "-%c, --%s%s%s", rows[i].letter, rows[i].name,
 				has ? " " : "", rows[i].argument);
 		else

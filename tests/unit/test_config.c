@@ -1,0 +1,145 @@
+/* run/config: every key, every mistake with its place and its fix. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "run/config.h"
+
+static void good(void **state)
+{
+	(void)state;
+	static struct config c;
+	struct diag d = { 0 };
+	config_default(&c);
+	assert_string_equal(c.sensor_name, "wardwatch");
+	assert_true(c.identify);
+	assert_false(c.events || c.key.from_file);
+	assert_true(c.limits.devices == 16384);
+	assert_true(config_parse(&c, "c.yml",
+		bytes_str("sensor: {name: ward-east-1}\npolicies: /etc/p\nidentify: off\n"
+			  "limits:\n  flows: 64\n  ring_kib: 512\noutput: {directory: out, events: true}\n"),
+		&d));
+	assert_string_equal(c.sensor_name, "ward-east-1");
+	assert_string_equal(c.policies, "/etc/p");
+	assert_string_equal(c.output, "out");
+	assert_false(c.identify);
+	assert_true(c.events);
+	assert_true(c.limits.flows == 64 && c.limits.ring_kib == 512 && c.limits.devices == 16384);
+	assert_true(config_parse(&c, "c.yml", bytes_str("limits.flows: 128\n"), &d));
+	assert_true(c.limits.flows == 128);
+	assert_true(config_parse(&c, "c.yml", bytes_str(""), &d));
+	assert_true(config_parse(&c, "c.yml", bytes_str("# nothing\n"), &d));
+	diag_free(&d);
+}
+
+static void bad(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		unsigned line, column;
+		const char *says;
+	} rows[] = {
+		{ "identify: on\nsensor:\n  nam: x\n", 3, 3, "did you mean sensor.name?" },
+		{ "limit: {flows: 7}\n", 1, 1, "there is no key limit" },
+		{ "zzzzzzzzzzz: 1\n", 1, 1, "wardwatch(8) lists them" },
+		{ "identify: maybe\n", 1, 11, "on or off" },
+		{ "limits: {flows: 3}\n", 1, 17, "whole number from 64 to 4194304; the default is 262144" },
+		{ "limits: {flows: -1}\n", 1, 17, "whole number" },
+		{ "limits: {flows: many}\n", 1, 17, "whole number" },
+		{ "limits: 3\n", 1, 9, "mapping of its keys" },
+		{ "sensor: {name: [a]}\n", 1, 16, "has to be a text" },
+		{ "sensor: {name: ''}\n", 1, 16, "has to be a text" },
+		{ "- a\n", 1, 1, "has to be a mapping" },
+		{ "privacy: {key_file: /nonexistent/key}\n", 1, 21, "cannot be opened" },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		static struct config c;
+		struct diag d = { 0 };
+		config_default(&c);
+		assert_false(config_parse(&c, "c.yml", bytes_str(rows[i].text), &d));
+		assert_true(d.n >= 1);
+		if (!strstr(d.messages[0].text, rows[i].says) || d.messages[0].line != rows[i].line ||
+			d.messages[0].column != rows[i].column)
+			print_error("%s -> %u:%u %s\n", rows[i].text, d.messages[0].line,
+				d.messages[0].column, d.messages[0].text);
+		assert_non_null(strstr(d.messages[0].text, rows[i].says));
+		assert_int_equal(d.messages[0].line, rows[i].line);
+		assert_int_equal(d.messages[0].column, rows[i].column);
+		diag_free(&d);
+	}
+}
+
+/* All mistakes at once, not the first only. */
+static void all_said(void **state)
+{
+	(void)state;
+	static struct config c;
+	struct diag d = { 0 };
+	config_default(&c);
+	assert_false(config_parse(&c, "c.yml", bytes_str("a: 1\nidentify: 7\nlimits: {flows: 1}\n"), &d));
+	assert_true(d.errors == 3);
+	diag_free(&d);
+}
+
+static void key_file(void **state)
+{
+	(void)state;
+	static struct config c;
+	char path[] = "/tmp/test_config.XXXXXX", text[64];
+	int fd = mkstemp(path);
+	assert_true(fd >= 0);
+	snprintf(text, sizeof text, "privacy: {key_file: %s}\n", path);
+	const struct {
+		const char *secret;
+		mode_t mode;
+		const char *says; /* NULL: good */
+	} rows[] = {
+		{ "0123456789abcdef", 0600, NULL },
+		{ "0123456789abcdef", 0640, "chmod 600" },
+		{ "0123456789abcdef", 0604, "chmod 600" },
+		{ "short", 0600, "fewer than 16 bytes" },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct diag d = { 0 };
+		assert_int_equal(ftruncate(fd, 0), 0);
+		assert_true(pwrite(fd, rows[i].secret, strlen(rows[i].secret), 0) > 0);
+		assert_int_equal(fchmod(fd, rows[i].mode), 0);
+		config_default(&c);
+		assert_int_equal(config_parse(&c, "c.yml", bytes_str(text), &d), rows[i].says == NULL);
+		assert_int_equal(c.key.from_file, rows[i].says == NULL);
+		if (rows[i].says)
+			assert_non_null(strstr(d.messages[0].text, rows[i].says));
+		diag_free(&d);
+	}
+	close(fd);
+	unlink(path);
+}
+
+/* Without a key file no two runs share a key. */
+static void random_key(void **state)
+{
+	(void)state;
+	static struct config a, b;
+	config_default(&a);
+	config_default(&b);
+	assert_memory_not_equal(a.key.inner, b.key.inner, sizeof a.key.inner);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(good),
+		cmocka_unit_test(bad),
+		cmocka_unit_test(all_said),
+		cmocka_unit_test(key_file),
+		cmocka_unit_test(random_key),
+	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	return failed != 0;
+}
