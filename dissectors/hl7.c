@@ -303,24 +303,28 @@ static void remember(struct dx *x, struct side *side, const struct message *m)
 	bytes_copy(s->type, sizeof s->type, m->type);
 }
 
-static void tell_patients(struct dx *x, const struct message *m, unsigned field, unsigned pid)
+/* hl7.patient_id or hl7.patient_name of the first patients; gives how many values. */
+static unsigned tell_patients(struct dx *x, const struct message *m, unsigned field, unsigned pid)
 {
 	struct bytes s;
-	for (struct walk w = { .all = m->all }; hl7_segment(m, &w, &s);) {
+	unsigned told = 0;
+	for (struct walk w = { .all = m->all }; told < HL7_PATIENTS && hl7_segment(m, &w, &s);) {
 		if (!hl7_is(s, "PID"))
 			continue;
 		struct cur c = cur_of(hl7_field(m, s, pid));
-		for (unsigned i = 0; i < HL7_REPETITIONS && cur_more(&c); i++) {
+		for (unsigned i = 0; i < HL7_REPETITIONS && told < HL7_PATIENTS && cur_more(&c); i++) {
 			struct bytes v = hl7_repetition(m, &c);
-			if (pid == 5)
-				tell(x, m, field, hl7_name(m, v));
-			else if (!hl7_is_ssn(m, v))
-				tell(x, m, field, hl7_nth(v, m->component, 1));
+			struct bytes said = pid == 5 ? hl7_name(m, v) : hl7_nth(v, m->component, 1);
+			if ((pid == 3 && hl7_is_ssn(m, v)) || bytes_is(said, "\"\"") || !bytes_trim(said).n)
+				continue;
+			tell(x, m, field, said);
+			told++;
 		}
 	}
+	return told;
 }
 
-static void tell_event(struct dx *x, const struct message *m, const struct frame *f, const struct sent *acked)
+static void tell_event(struct dx *x, struct message *m, const struct frame *f, const struct sent *acked)
 {
 	bool is_ack = bytes_is(m->type, "ACK") || bytes_is(m->type, "MCF") || (!m->type.n && m->msa.n);
 	ev_begin(x, is_ack ? EV_ACK : EV_MESSAGE);
@@ -336,8 +340,8 @@ static void tell_event(struct dx *x, const struct message *m, const struct frame
 		ev_uint(x, ACK_LATENCY, x->ts_ns - acked->ts_ns);
 	hl7_device_facts(x, m, IDENTIFIER, UDI);
 	tell_character_sets(x, m);
-	tell_patients(x, m, PATIENT_ID, 3);
-	tell_patients(x, m, PATIENT_NAME, 5);
+	m->ids_told = tell_patients(x, m, PATIENT_ID, 3);
+	m->names_told = tell_patients(x, m, PATIENT_NAME, 5);
 	hl7_phi(x, m);
 	ev_end(x);
 }

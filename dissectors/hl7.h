@@ -18,6 +18,7 @@
 
 #include "dissect.h"
 
+enum { HL7_PATIENTS = 64, HL7_VALUES = 192 }; /* of one event: fields; names and numbers beside them */
 enum { HL7_DEVICES = 8, HL7_WORDS = 24, HL7_REPETITIONS = 32, HL7_TEXT = 256 };
 
 enum { VT = 0x0b, FS = 0x1c, CR = 0x0d, LF = 0x0a, ACK = 0x06, NAK = 0x15 };
@@ -75,6 +76,7 @@ struct message {
 	bool has_patient, has_trailer;
 	unsigned n_words; /* words that name the patient, for what else must not hold them */
 	struct bytes word[HL7_WORDS];
+	unsigned ids_told, names_told, n_values; /* of patients, while the event is written */
 	unsigned n_devices, obr;
 	struct bytes obr_type; /* OBR-4, if it is a device's MDC code */
 	struct bytes location; /* PV1-3 */
@@ -124,7 +126,7 @@ bool hl7_names_patient(const struct message *m, struct bytes v);
 /* First reading: the words that name the patient. */
 void hl7_patient(struct message *m);
 /* Between ev_begin and ev_end: all classes of patient data in the message. */
-void hl7_phi(struct dx *x, const struct message *m);
+void hl7_phi(struct dx *x, struct message *m);
 
 /* ---- hl7_device.c ---- */
 

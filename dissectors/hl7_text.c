@@ -309,15 +309,18 @@ static enum privacy id_class(const struct message *m, struct bytes v, enum priva
 	return bytes_is(type, "AN") || bytes_is(type, "VN") ? PHI_ACCOUNT : PHI_MRN;
 }
 
-static void phi_words_of(struct dx *x, const struct message *m, enum privacy class, struct bytes v)
+static void phi_words_of(struct dx *x, struct message *m, enum privacy class, struct bytes v)
 {
 	struct text room;
 	v = hl7_unescape(m, bytes_trim(v), &room);
-	if (v.n)
+	/* An event holds no more facts: what is left of a list of patients is only counted. */
+	if (v.n && m->n_values++ < HL7_VALUES)
 		dx_phi_value(x, class, v);
+	else
+		dx_phi(x, class, v.n > 0);
 }
 
-static void phi_value(struct dx *x, const struct message *m, const struct phi_row *row, struct bytes v)
+static void phi_value(struct dx *x, struct message *m, const struct phi_row *row, struct bytes v)
 {
 	enum privacy class = (enum privacy)row->class;
 	struct bytes all = v;
@@ -327,9 +330,15 @@ static void phi_value(struct dx *x, const struct message *m, const struct phi_ro
 	for (; all.n && (bytes_at(all, 0) == m->component || bytes_at(all, 0) == ' ');
 		all = bytes_from(all, 1))
 		;
-	/* `^^^` says nothing; PID-3 and PID-5 are fields of the event. */
-	if (all.n == 0 || (pid && row->field == 5) || (pid && row->field == 3 && !hl7_is_ssn(m, v)))
+	if (all.n == 0) /* `^^^` says nothing */
 		return;
+	unsigned *told = pid && row->field == 5   ? &m->names_told
+			 : pid && row->field == 3 ? &m->ids_told
+						  : NULL;
+	if (told && *told && !(row->field == 3 && hl7_is_ssn(m, v))) {
+		--*told; /* as a field of the event */
+		return;
+	}
 	switch (row->kind) {
 	case NAME:
 		phi_words_of(x, m, class, hl7_name(m, v));
@@ -350,7 +359,7 @@ static void phi_value(struct dx *x, const struct message *m, const struct phi_ro
 	}
 }
 
-static void phi_segment(struct dx *x, const struct message *m, struct bytes segment)
+static void phi_segment(struct dx *x, struct message *m, struct bytes segment)
 {
 	struct cur c = cur_of(segment);
 	unsigned at = 0;
@@ -373,7 +382,7 @@ static void phi_segment(struct dx *x, const struct message *m, struct bytes segm
 }
 
 /* QPD (v2.9 5.5.3): `@PID.5.1^SMITH` in a demographics query; in a PIX query (Q23) the number itself. */
-static void phi_query(struct dx *x, const struct message *m, struct bytes segment)
+static void phi_query(struct dx *x, struct message *m, struct bytes segment)
 {
 	struct cur c = cur_of(hl7_field(m, segment, 3));
 	for (unsigned i = 0; i < HL7_REPETITIONS && cur_more(&c); i++) {
@@ -398,7 +407,7 @@ static void phi_query(struct dx *x, const struct message *m, struct bytes segmen
 /* Words of what is worth looking at in a segment that a site made up. */
 enum { SITE_BYTES = 4096 };
 
-void hl7_phi(struct dx *x, const struct message *m)
+void hl7_phi(struct dx *x, struct message *m)
 {
 	struct bytes s;
 	for (struct walk w = { .all = m->all }; hl7_segment(m, &w, &s);) {

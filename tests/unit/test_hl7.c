@@ -568,6 +568,18 @@ static void test_phi_classes(void **state)
 	}
 }
 
+/* A query's answer with more patients than an event holds: all counted, once. */
+static void test_many_patients(void **state)
+{
+	(void)state;
+	char many[BLOCK - 100] = "MSH|^~\\&|A|F|B|G|||RSP^K22|1|P|2.5\n";
+	size_t at = strlen(many);
+	for (unsigned i = 0; i < 150; i++)
+		at += (size_t)snprintf(
+			many + at, sizeof many - at, "PID|||%u||N%u^M~A%u^B\n", 1000 + i, i, i);
+	check(block(many), "phi.classes=[patient_name,mrn] phi.count=450 ", "N149");
+}
+
 static void test_credential(void **state)
 {
 	(void)state;
@@ -615,6 +627,7 @@ int main(void)
 		cmocka_unit_test(test_udi),
 		cmocka_unit_test(test_no_value_leaves),
 		cmocka_unit_test(test_phi_classes),
+		cmocka_unit_test(test_many_patients),
 		cmocka_unit_test(test_credential),
 		cmocka_unit_test(test_phi_rows_are_sorted),
 	};
