@@ -115,7 +115,7 @@ static void read_one_set(struct reader *r, struct fingerprint *fp, const struct 
 		wrong(r, value, "E702", "what is set must be a text%s", "");
 		return;
 	}
-	if (what == ATTR_TYPE && !type_find(bytes_of(value->text, value->text_n))) {
+	if ((what == ATTR_TYPE || what == ATTR_ROLE) && !type_find(bytes_of(value->text, value->text_n))) {
 		size_t n = 0;
 		for (; n < type_rows_n && n < 256; n++)
 			names[n] = type_rows[n].key;

@@ -54,6 +54,7 @@ static void relink(struct device *a)
 static void relink_all(struct device *m)
 {
 	uint32_t i = m->child;
+	node_root(m)->dirty = true;
 	while (i) {
 		struct device *a = node_at(m->inv, i);
 		i = a->next;

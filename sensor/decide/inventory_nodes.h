@@ -94,10 +94,10 @@ struct device {
 	struct ref made_first[MADE_KINDS];
 	bool made_many[MADE_KINDS];
 	/* NODE_IDENTITY */
-	struct ref sender;    /* who carried it, or said it of itself */
-	uint8_t identity[16]; /* SHA-256 of its key, cut: the id must not hang on the run's seed */
-	bool is_strong;       /* has a serial number or EUI-64 of its own: can be a device by itself */
-	bool stated;          /* somebody said it of itself */
+	struct ref sender;        /* who carried it, or said it of itself */
+	uint8_t identity[16];     /* SHA-256 of its key, cut: the id must not hang on the run's seed */
+	bool is_strong;           /* has a serial number or EUI-64 of its own: can be a device by itself */
+	bool stated;              /* somebody said it of itself */
 	uint8_t made_kind, proto; /* MADE_*; the protocol that tells of it */
 	/* root: what fingerprints said */
 	const char *type;
