@@ -169,7 +169,7 @@ static void read_fingerprint(struct reader *r, const struct yaml_node *entry)
 		return;
 	const struct yaml_node *match = yaml_get(entry, "match");
 	const struct yaml_node *confidence = yaml_get(entry, "confidence");
-	if (!match || match->type != YAML_MAP) {
+	if (!match || (match->type != YAML_MAP && match->type != YAML_LIST)) {
 		wrong(r, entry, "E706", "fingerprint `%s` needs a detection under `match`", id);
 		return;
 	}

@@ -48,7 +48,7 @@ static void test_made_up(void **state)
 	assert_string_equal(vendor(o, "70-B3-D5-E5-71-01", name), "IRadimed");
 	assert_string_equal(vendor(o, "70-B3-D5-00-00-01", name), "");
 	assert_string_equal(vendor(o, "00-50-C2-00-00-01", name), "");
-	assert_string_equal(vendor(o, "00-AA-00-00-00-01", name), "");
+	assert_string_equal(vendor(o, "00-AA-00-00-00-01", name), "Last");
 	/* Locally administered and group addresses have no vendor, whatever their first bytes. */
 	assert_string_equal(vendor(o, "02-09-FB-00-00-01", name), "");
 	assert_string_equal(vendor(o, "01-09-FB-00-00-01", name), "");
