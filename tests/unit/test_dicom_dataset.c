@@ -289,8 +289,9 @@ static void test_malformed_sets(void **state)
 		"0800 6000 'CS' 0200 'CT' 1000 2000 'UT' 0000 ffffffff 'X' 00", /* text of no length */
 		"0800 6000 'CS' 0200 'CT' feff 0de0 00000000",                  /* delimiter without start */
 		/* an element past its item, an item past its sequence */
-		"0800 6000 'CS' 0200 'CT' 0800 4011 'SQ' 0000 12000000 feff00e0 0a000000 0800 7000 'LO' 0400 "
-		"'AB'",
+		("0800 6000 'CS' 0200 'CT' 0800 4011 'SQ' 0000 12000000 feff00e0 0a000000 0800 7000 'LO' "
+		 "0400 "
+		 "'AB'"),
 		"0800 6000 'CS' 0200 'CT' 0800 4011 'SQ' 0000 0a000000 feff00e0 09000000 0000",
 	};
 	(void)state;
