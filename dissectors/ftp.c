@@ -448,28 +448,38 @@ static bool has_word(struct bytes in, const char *word)
 	return false;
 }
 
-/* SMTP greets with 220 as well, POP3 knows USER and PASS: the server's own word decides, else a first command
- * that only FTP has. */
+/* SMTP greets with 220 as well, POP3 knows USER, PASS, LIST and RETR: the server's own word decides, else a
+ * command or a reply that only FTP has. */
+static enum probe_result probe_server(struct bytes line, bool is_whole)
+{
+	static const char *const only_ftp[] = { "150 ", "226 ", "226-", "227 ", "229 ", "331 ", NULL };
+	for (size_t i = 0; only_ftp[i]; i++)
+		if (bytes_startsi(line, only_ftp[i]))
+			return PROBE_YES;
+	if (line.n < 4 && ascii_digit(bytes_at(line, 0)))
+		return PROBE_MORE;
+	if (code_of(line) != 220 || has_word(line, "SMTP"))
+		return PROBE_NO;
+	if (has_word(line, "FTP"))
+		return PROBE_YES;
+	if (has_word(line, "mail"))
+		return PROBE_NO;
+	return is_whole ? PROBE_YES : PROBE_MORE;
+}
+
 static enum probe_result probe(struct bytes first, enum dir dir)
 {
+	static const char *const only_ftp[] = { "USER ", "AUTH TLS", "AUTH SSL", "FEAT", "SYST", "OPTS ",
+		"PASV", "EPSV", "PORT ", "EPRT ", "CWD ", "PWD", "TYPE ", "STOR ", "APPE ", "NLST", "MLSD",
+		"MDTM ", "SIZE ", NULL };
 	struct bytes line = bytes_first(first, bytes_chr(first, 0, '\n'));
 	bool is_whole = line.n < first.n || first.n >= 64;
-	if (dir == DIR_SERVER) {
-		bool is_220 = bytes_eq(bytes_first(line, 3), bytes_first(bytes_str("220"), line.n));
-		if (!is_220 || (line.n > 3 && code_of(line) == 0) || has_word(line, "SMTP"))
-			return PROBE_NO;
-		if (has_word(line, "FTP"))
-			return PROBE_YES;
-		if (has_word(line, "mail"))
-			return PROBE_NO;
-		return is_whole ? PROBE_YES : PROBE_MORE;
-	}
-	static const char *const only_ftp[] = { "USER ", "AUTH TLS", "AUTH SSL", "FEAT", "SYST", "OPTS ",
-		"PASV", "EPSV", "PORT ", "EPRT ", "CWD ", NULL };
+	if (dir == DIR_SERVER)
+		return probe_server(line, is_whole);
 	for (size_t i = 0; only_ftp[i]; i++)
 		if (bytes_startsi(line, only_ftp[i]))
 			return is_whole ? PROBE_YES : PROBE_MORE;
-	return verb_of(bytes_first(line, 4)) || line.n < 4 ? PROBE_MORE : PROBE_NO;
+	return !is_whole && (verb_of(bytes_first(line, 4)) || line.n < 4) ? PROBE_MORE : PROBE_NO;
 }
 
 /* Lines find themselves: a line's rest behind a gap is no command and no reply, and is passed over. */
