@@ -86,7 +86,7 @@ struct half {
 	uint32_t probe; /* buddy block: bytes that no probe has decided on */
 	uint16_t probe_n;
 	uint8_t held_n;
-	uint8_t votes;   /* packets since the other side acknowledged past a hole */
+	uint16_t votes;  /* packets since the other side acknowledged past a hole */
 	uint8_t ignored; /* segments out of the window since the last in order */
 	bool has_peer_ack, midstream, sum_was_good, refused;
 	uint8_t delivered_next;

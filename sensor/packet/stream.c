@@ -2,8 +2,8 @@
  * TCP: bytes in order for the dissectors, whatever a mirror port makes of them (design.md section 6).
  *
  * First bytes win; other bytes for the same place are an event. A hole is a gap when the other side has
- * acknowledged past it and a few packets more have come, when too much waits behind it, or after two seconds
- * without progress. Holes inside bytes that are being passed by are no gaps at all.
+ * acknowledged past it and packets have had time to overtake each other, when too much waits behind it, or
+ * after two seconds without progress. Holes inside bytes that are being passed by are no gaps at all.
  */
 #include "base/assert.h"
 #include "packet/categories.h"
@@ -11,6 +11,8 @@
 #include "packet/flow.h"
 
 enum { RANGES = 8, VOTES = 4, IGNORED = 16, HEAD = 16, PROBE_BYTES = 512 };
+/* How long packets may overtake each other on their way through a mirror port. */
+enum { OVERTAKE_NS = 20000000 };
 enum { WINDOW = 1 << 24, RST_WINDOW = 1 << 20, MIDSTREAM_PATIENCE = 1 << 24 };
 
 /* One out-of-order range, at the start of its buddy block; its bytes follow. */
@@ -261,7 +263,8 @@ static void deliver(struct flows *t, struct flow *f, enum dir dir, const struct 
 		remember(t, h, in);
 	h->offset += in.n;
 	h->next_seq += (uint32_t)in.n;
-	h->ignored = h->votes = 0;
+	h->ignored = 0;
+	h->votes = 0;
 	if (h->held)
 		h->held_since_ns = t->now_ns;
 	t->counters->stream_bytes += in.n;
@@ -454,20 +457,22 @@ static void data(struct flows *t, struct flow *f, enum dir dir, const struct pac
 		return;
 	}
 	if (ahead > 0 && !passed_by) {
-		if (!hold(t, f, dir, p, seq, in, lost)) {
-			t->counters->full_stream_held_kib++;
-			skip_hole(t, f, dir, p);
-			h = half_at(t, f, dir);
-			if (h && (int32_t)(seq - h->next_seq) >= 0)
-				data(t, f, dir, p, seq);
-		} else if (h->held_n == 1) {
-			flow_rearm(t, f);
+		if (hold(t, f, dir, p, seq, in, lost)) {
+			if (h->held_n == 1)
+				flow_rearm(t, f);
+			return;
 		}
-		return;
+		/* No room to wait: the holes are given up. */
+		t->counters->full_stream_held_kib++;
+		while ((h = half_at(t, f, dir)) != NULL && h->held)
+			skip_hole(t, f, dir, p);
+		if (!h)
+			return;
+		ahead = (int32_t)(seq - h->next_seq);
 	}
 	if (ahead > 0)
 		lose(t, f, dir, (uint32_t)ahead);
-	if (ahead < 0) {
+	else if (ahead < 0) {
 		size_t old = (size_t) - (int64_t)ahead < in.n ? (size_t) - (int64_t)ahead : in.n;
 		check_repeat(t, f, dir, p, h, h->offset - (uint64_t) - (int64_t)ahead, bytes_first(in, old));
 		in = bytes_from(in, old);
@@ -497,7 +502,8 @@ static void vote(struct flows *t, struct flow *f, const struct packet *p)
 		struct half *h = half_at(t, f, d);
 		if (!h || !h->held || !h->has_peer_ack)
 			continue;
-		if ((int32_t)(h->peer_ack - range_at(t, h->held)->seq) >= 0 && ++h->votes >= VOTES)
+		bool acked = (int32_t)(h->peer_ack - range_at(t, h->held)->seq) >= 0;
+		if (acked && ++h->votes >= VOTES && t->now_ns - h->held_since_ns >= OVERTAKE_NS)
 			skip_hole(t, f, d, p);
 	}
 }
