@@ -51,7 +51,8 @@ enum {
 	LEASE_TIME,
 	RELAY,
 	CIRCUIT_ID,
-	REMOTE_ID
+	REMOTE_ID,
+	MAC_MISMATCH
 };
 static const struct field fields[] = {
 	[MESSAGE_TYPE] = { "dhcp.message_type", FACT_STR, OPEN, false },
@@ -70,6 +71,7 @@ static const struct field fields[] = {
 	[RELAY] = { "dhcp.relay", FACT_IP, OPEN, false },
 	[CIRCUIT_ID] = { "dhcp.circuit_id", FACT_BYTES, SUSPECT, false },
 	[REMOTE_ID] = { "dhcp.remote_id", FACT_BYTES, SUSPECT, false },
+	[MAC_MISMATCH] = { "dhcp.mac_mismatch", FACT_BOOL, OPEN, false },
 	{ 0 },
 };
 
@@ -335,6 +337,17 @@ static void emit_relay_info(struct dx *x, struct bytes info)
 	}
 }
 
+/* A client without an address speaks on its own link: then the frame's source is its own, or the client is
+ * made up (address starvation). Behind a relay or a router the frame says nothing. */
+static bool is_foreign_mac(const struct dx *x, const struct header *h)
+{
+	bool from_server = x->dir == DIR_SERVER;
+	const struct addr *ip = from_server ? &x->conv->dst : &x->conv->src;
+	const struct mac *source = from_server ? &x->conv->dmac : &x->conv->smac;
+	return h->op == 1 && addr_is_unspecified(ip) && addr_is_unspecified(&h->giaddr) &&
+	       mac_is_host(source) && mac_is_host(&h->mac) && !mac_eq(source, &h->mac);
+}
+
 static void emit_address(struct dx *x, unsigned field, const struct addr *a)
 {
 	if (a->family && !addr_is_unspecified(a))
@@ -366,6 +379,8 @@ static void emit(struct dx *x, unsigned event, const struct header *h, const str
 		ev_uint(x, LEASE_TIME, cur_be32(&lease));
 	emit_address(x, RELAY, &h->giaddr);
 	emit_relay_info(x, option(o, OPT_RELAY_INFO, &j));
+	if (is_foreign_mac(x, h))
+		ev_bool(x, MAC_MISMATCH, true);
 	ev_end(x);
 }
 
@@ -387,7 +402,7 @@ static void observe(struct dx *x, unsigned event, const struct header *h, const 
 		ip = &h->ciaddr;
 	if (!from_client && event == EV_ACK && addr_is_host(&h->yiaddr))
 		ip = &h->yiaddr;
-	if (mac_is_host(&h->mac) && (from_client || ip)) {
+	if (mac_is_host(&h->mac) && (from_client || ip) && !is_foreign_mac(x, h)) {
 		ob_begin_address(x, ip, &h->mac);
 		if (from_client)
 			observe_client(x, k);

@@ -336,7 +336,7 @@ static void emit(struct dx *x, const struct message *m, struct client *k)
 		ev_ip(x, ASSIGNED_IP, &m->address[i]);
 	if (m->n_addresses && !given)
 		ev_ip(x, REQUESTED_IP, &m->address[0]);
-	if (m->n_addresses)
+	if (m->n_addresses && given)
 		ev_uint(x, LEASE_TIME, m->lifetime);
 	if (m->relayed && !addr_is_unspecified(&m->relay))
 		ev_ip(x, RELAY, &m->relay);

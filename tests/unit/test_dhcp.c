@@ -147,6 +147,19 @@ static void test_bootp(void **state)
 						  "observe dhcp address ip= mac=00-09-FB-31-31-31\n");
 }
 
+static void test_made_up_client(void **state)
+{
+	(void)state;
+	char hex[2048];
+	struct dxtest t = conversation(PROTO_dhcp, "0.0.0.0", 68, "255.255.255.255", 67);
+	mac_parse(bytes_str("00:06:5b:02:02:02"), &t.conv.smac);
+	fixed(hex, sizeof hex, "01", "00000000", "00000000", "00000000");
+	strncat(hex, "63825363 350101 ff", 60);
+	same(run(&t, hex),
+		"dhcp.discover client dhcp.message_type=discover dhcp.client_mac=00-09-FB-31-31-31 "
+		"dhcp.mac_mismatch=true\n");
+}
+
 static void test_hostile(void **state)
 {
 	(void)state;
@@ -252,6 +265,7 @@ int main(void)
 		cmocka_unit_test(test_pieces_and_overload),
 		cmocka_unit_test(test_relay_information),
 		cmocka_unit_test(test_bootp),
+		cmocka_unit_test(test_made_up_client),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_v6_client),
 		cmocka_unit_test(test_v6_lease),
