@@ -286,10 +286,11 @@ static void mistreated(void **state)
 				part.data = bytes_from(s->data, from);
 				push(l, &part);
 			}
-			if (s->data.n &&
-				below(5) == 0) { /* keep-alive with a garbage byte (RFC 1122 4.2.3.6) */
+			bool is_idle = furthest == i && order[i] == i;
+			if (is_idle && s->data.n && below(5) == 0) {
+				/* keep-alive with a garbage byte (RFC 1122 4.2.3.6) */
 				struct segment alive = *s;
-				alive.seq--;
+				alive.seq += (uint32_t)s->data.n - 1;
 				alive.data = bytes_str("?");
 				push(l, &alive);
 			}
