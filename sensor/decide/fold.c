@@ -92,6 +92,11 @@ void fold_free(struct fold *f)
 	free(f);
 }
 
+void fold_fail_at(struct fold *f, uint32_t n)
+{
+	f->groups.fail_at = n;
+}
+
 static struct group *group_at(const struct fold *f, uint32_t i)
 {
 	return pool_at(&f->groups, i);

@@ -79,6 +79,8 @@ struct policy_run {
 
 struct fold *fold_new(const struct policy *p, const struct limits *l, struct counters *c);
 void fold_free(struct fold *f);
+/* Tests: the n-th group asked for, and every later one, is not to be had. */
+void fold_fail_at(struct fold *f, uint32_t n);
 /* One hit of a rule: a holds rule, event, reason, source, destination; by: the key's rendered values. Gives
  * what there is to say to the sink. */
 void fold_hit(struct fold *f, const struct policy_run *r, struct alert *a, struct bytes by);

@@ -76,20 +76,22 @@ static uint8_t add_category(struct event_schema *s, struct bytes name, unsigned 
 static bool add_dissector(struct event_schema *s, unsigned proto)
 {
 	const struct dissector *d = dissectors[proto];
-	size_t n = 0, n_events = 0;
-	add_category(s, bytes_str(d->name), proto);
-	while (d->events && d->events[n_events])
-		n_events++;
-	s->of_event[proto] = calloc(n_events + 1, sizeof *s->of_event[proto]);
-	for (size_t i = 0; s->of_event[proto] && i < n_events; i++) {
-		struct event e = { .proto = (uint8_t)proto, .event = (uint8_t)i };
-		s->of_event[proto][i] = add_category(s, event_category(&e), proto);
-	}
+	size_t n = 0;
+	size_t events = 0;
+	while (d->events && d->events[events])
+		events++;
+	s->of_event[proto] = calloc(events + 1, 1);
+	if (!s->of_event[proto])
+		return false;
+	(void)add_category(s, bytes_str(d->name), proto);
+	for (uint8_t i = 0; i < events; i++)
+		s->of_event[proto][i] = add_category(
+			s, event_category(&(struct event){ .proto = (uint8_t)proto, .event = i }), proto);
 	while (d->fields && d->fields[n].name)
 		n++;
 	s->of_fact[proto] = calloc(n + 1, sizeof *s->of_fact[proto]);
 	s->n_facts[proto] = (uint16_t)n;
-	if (!s->of_fact[proto] || !s->of_event[proto])
+	if (!s->of_fact[proto])
 		return false;
 	for (size_t i = 0; i < n; i++)
 		s->of_fact[proto][i] = add(
