@@ -138,7 +138,7 @@ static void hear(struct device *n, uint16_t vlan)
 }
 
 /* That side of the conversation sent a packet. Its address node, else its MAC's, else NULL. */
-static struct device *spoke(struct inventory *inv, const struct event *e, unsigned side)
+static struct device *spoke(struct inventory *inv, const struct event *e, unsigned side, bool answered)
 {
 	const struct addr *ip = side_ip(e, side);
 	const struct mac *mac = side == DIR_CLIENT ? &e->conv.smac : &e->conv.dmac;
@@ -151,7 +151,7 @@ static struct device *spoke(struct inventory *inv, const struct event *e, unsign
 	struct device *a =
 		addr_is_home(ip) ? get_ip(inv, ip, vlan, e->conv.vni) : find_ip(inv, ip, vlan, e->conv.vni);
 	if (m) {
-		join_carried(m, ip, a);
+		join_carried(m, ip, a, answered);
 		a = find_ip(inv, ip, vlan, e->conv.vni);
 	}
 	if (a)
@@ -218,7 +218,7 @@ static void observe(struct inventory *inv, const struct event *e)
 {
 	unsigned side = e->dir & 1;
 	struct device *n = NULL;
-	struct device *sender = spoke(inv, e, side);
+	struct device *sender = spoke(inv, e, side, e->conv.proto == L4_TCP);
 	if (e->event == OB_ADDRESS) {
 		about_address(inv, e);
 		return;
@@ -297,17 +297,21 @@ static void flow_event(struct inventory *inv, const struct event *e)
 {
 	const struct fact *back = fact_find(e, FLOW_DESTINATION_PACKETS);
 	const struct fact *protocol = fact_find(e, FLOW_PROTOCOL);
-	spoke(inv, e, DIR_CLIENT);
-	if (e->event != FLOW_EV_END || !back || fact_uint(back) == 0)
+	bool both = e->event == FLOW_EV_END && back && fact_uint(back) > 0;
+	/* A forged source never completes a handshake. */
+	spoke(inv, e, DIR_CLIENT,
+		both && (e->conv.proto != L4_TCP || fact_is(e, FLOW_STATE, "established") ||
+				fact_is(e, FLOW_STATE, "closed")));
+	if (!both)
 		return;
-	spoke(inv, e, DIR_SERVER);
+	spoke(inv, e, DIR_SERVER, true);
 	if (protocol && !fact_is(e, FLOW_STATE, "attempt") && !fact_is(e, FLOW_STATE, "refused"))
 		service(inv, e, fact_value(protocol, 0), PROTO_flow);
 }
 
 static void message(struct inventory *inv, const struct event *e)
 {
-	struct device *sender = spoke(inv, e, e->dir & 1);
+	struct device *sender = spoke(inv, e, e->dir & 1, e->conv.proto == L4_TCP);
 	/* Over TCP the other side has shaken hands: it exists, though it is no device before it is heard. */
 	if (sender && e->conv.proto == L4_TCP)
 		node_of(inv, e, !(e->dir & 1));

@@ -163,7 +163,7 @@ bool device_is_router(const struct device *d)
 {
 	struct attr_value v;
 	TREE_EACH(n, node_root(d))
-	if (n->kind == NODE_MAC && (n->told_router || mac_forwards(n)))
+	if (n->kind == NODE_MAC && (n->told_router || (mac_forwards(n) && n->seen_routing)))
 		return true;
 	return device_attr(d, ATTR_ROUTER, 0, &v);
 }

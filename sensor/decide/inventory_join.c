@@ -102,7 +102,14 @@ static void outside_carried(struct device *m, const struct addr *ip)
 	relink_all(m);
 }
 
-void join_carried(struct device *m, const struct addr *ip, struct device *a)
+static void routes(struct device *m)
+{
+	if (!m->seen_routing)
+		node_root(m)->dirty = true;
+	m->seen_routing = true;
+}
+
+void join_carried(struct device *m, const struct addr *ip, struct device *a, bool answered)
 {
 	if (is_eui64_of(ip, &m->mac) || addr_is_link_local(ip)) {
 		join_claimed(m, ip, false);
@@ -110,9 +117,13 @@ void join_carried(struct device *m, const struct addr *ip, struct device *a)
 	}
 	if (!a) {
 		outside_carried(m, ip);
+		if (answered)
+			routes(m);
 		return;
 	}
 	struct device *c = ref_get(a->inv, a->carrier);
+	if (answered && !a->claimed && (!c || c == m))
+		routes(m);
 	if (!c) {
 		a->carrier = ref_of(m);
 		a->claimed = false;

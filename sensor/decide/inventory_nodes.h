@@ -84,6 +84,7 @@ struct device {
 	struct mac mac;
 	bool told_router;  /* virtual router MAC, router advertisement */
 	bool seen_forward; /* sent from an address that lives elsewhere */
+	bool seen_routing; /* and those it sent for were answered: no forged sources */
 	bool public_many;  /* sent from two addresses outside the home networks, or more */
 	uint32_t claimed4, carried4;
 	uint8_t carried6; /* distinct /64 networks sent from, unclaimed: up to 3 */
@@ -190,8 +191,9 @@ void mac_describe(struct device *m); /* vendor and class from its prefix */
 /* ---- inventory_join.c: which nodes are one device ------------------------------------------------ */
 
 bool mac_forwards(const struct device *m);
-/* That MAC sent a packet from that address (a NULL: one outside the home networks that has no node). */
-void join_carried(struct device *m, const struct addr *ip, struct device *a);
+/* That MAC sent a packet from that address (a NULL: one outside the home networks that has no node).
+ * answered: there is a conversation of two, so the address is no forged one. */
+void join_carried(struct device *m, const struct addr *ip, struct device *a, bool answered);
 /* ARP, ND (lease false) or DHCP (lease true) says that the address is that MAC's. */
 void join_claimed(struct device *m, const struct addr *ip, bool lease);
 void join_node_dropped(struct device *n);

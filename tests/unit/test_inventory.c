@@ -100,6 +100,18 @@ static void sends(struct world *w, const char *ip, const char *mac)
 	feed(w, &r);
 }
 
+/* A whole conversation, there and back. */
+static void talks(struct world *w, const char *ip, const char *mac, const char *peer, const char *peer_mac)
+{
+	struct rec r;
+	rec_begin(&r, PROTO_flow, FLOW_EV_END);
+	rec_from(&r, ip, mac);
+	rec_to(&r, peer, peer_mac);
+	rec_str(&r, FLOW_STATE, "closed");
+	rec_uint(&r, FLOW_DESTINATION_PACKETS, 4);
+	feed(w, &r);
+}
+
 static void lease(struct world *w, const char *ip, const char *mac, const char *name)
 {
 	struct rec r;
@@ -197,19 +209,33 @@ static void test_router(void **state)
 	/* Two hosts behind it: taken apart, and nothing of theirs stays with the router. */
 	assert_ptr_not_equal(by_ip(w, "10.9.0.1"), by_mac(w, GW));
 	assert_ptr_not_equal(by_ip(w, "10.9.0.2"), by_ip(w, "10.9.0.1"));
+	talks(w, "10.9.0.2", GW, "10.0.0.5", CT);
 	assert_true(device_is_router(by_mac(w, GW)));
 	check_attr(by_mac(w, GW), ATTR_MODEL, NULL);
 	check_attr(by_ip(w, "10.9.0.1"), ATTR_MODEL, "FAR AWAY");
 	arp(w, "10.0.0.1", GW);
 	assert_ptr_equal(by_ip(w, "10.0.0.1"), by_mac(w, GW));
-	assert_int_equal(inventory_count(w->inv), 3);
+	assert_int_equal(inventory_count(w->inv), 4); /* the two, the router, 10.0.0.5 */
+}
+
+static void test_forged_sources(void **state)
+{
+	struct world *w = *state;
+	arp(w, "10.0.0.102", EVIL);
+	sends(w, "203.0.113.9", EVIL);
+	sends(w, "198.51.100.20", EVIL);
+	sends(w, "10.0.0.77", EVIL);
+	assert_false(device_is_router(by_mac(w, EVIL)));
+	assert_ptr_equal(by_ip(w, "10.0.0.102"), by_mac(w, EVIL));
+	assert_ptr_not_equal(by_ip(w, "10.0.0.77"), by_mac(w, EVIL));
 }
 
 static void test_router_with_its_own_address_first(void **state)
 {
 	struct world *w = *state;
 	arp(w, "10.0.0.1", GW);
-	sends(w, "10.9.0.1", GW);
+	talks(w, "10.9.0.1", GW, "10.0.0.5", PACS);
+	talks(w, "10.9.0.1", GW, "10.0.0.5", PACS);
 	assert_ptr_not_equal(by_ip(w, "10.9.0.1"), by_mac(w, GW));
 	assert_true(device_is_router(by_mac(w, GW)));
 	/* The host's own segment is mirrored too, with other VLAN ids. */
@@ -240,9 +266,9 @@ static void test_internet_is_no_device(void **state)
 {
 	struct world *w = *state;
 	arp(w, "10.0.0.1", GW);
-	sends(w, "203.0.113.50", GW);
+	talks(w, "10.0.0.5", CT, "203.0.113.50", GW);
 	assert_null(by_ip(w, "203.0.113.50"));
-	assert_int_equal(inventory_count(w->inv), 1);
+	assert_int_equal(inventory_count(w->inv), 2);
 	assert_true(device_is_router(by_mac(w, GW)));
 	/* On the segment it is one. */
 	arp(w, "198.51.100.7", CT);
@@ -263,7 +289,7 @@ static void test_slaac_is_no_router(void **state)
 	assert_ptr_equal(by_ip(w, "10.0.0.5"), by_mac(w, CT));
 	for (unsigned i = 1; i <= 4; i++) {
 		snprintf(ip, sizeof ip, "fd20:%x::9", i);
-		sends(w, ip, GW);
+		talks(w, ip, GW, "10.0.0.5", CT);
 	}
 	assert_true(device_is_router(by_mac(w, GW)));
 }
@@ -631,7 +657,7 @@ static void test_ids(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-	const struct CMUnitTest tests[] = { T(test_mac_and_addresses), T(test_router),
+	const struct CMUnitTest tests[] = { T(test_mac_and_addresses), T(test_router), T(test_forged_sources),
 		T(test_router_with_its_own_address_first), T(test_two_claimed_addresses_are_no_router),
 		T(test_internet_is_no_device), T(test_slaac_is_no_router), T(test_virtual_and_group_macs),
 		T(test_local_mac_in_two_vlans), T(test_arp_spoof), T(test_lease),
