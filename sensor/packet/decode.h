@@ -28,7 +28,7 @@
 enum decoded {
 	DECODE_PACKET,    /* *p is whole: IP (is_ip), or the payload of p->ethertype */
 	DECODE_FRAGMENT,  /* an IP fragment: addresses, no ports; waits for the others */
-	DECODE_CUT,       /* the capture ends within the headers */
+	DECODE_CUT,       /* the capture ends within the headers: *p holds what was read of them */
 	DECODE_OTHER,     /* a link type or a layer that is not decoded: *p may hold MAC addresses */
 	DECODE_MALFORMED, /* the headers contradict themselves: *p is not to be used */
 };

@@ -27,9 +27,9 @@ struct packet {
 	struct mac smac, dmac; /* of the innermost Ethernet header; zero: none */
 	bool has_mac;
 	uint16_t vlan; /* innermost 802.1Q id of the frame that holds the innermost IP header, 0: none */
-	uint16_t outer_vlan;              /* QinQ service tag, 0: none */
-	uint32_t vni;                     /* VXLAN, GENEVE or GRE key: a network of its own; 0: none. Not an
-					     ERSPAN session, which is only the mirror's number */
+	uint16_t outer_vlan; /* QinQ service tag, 0: none */
+	uint32_t vni; /* VXLAN or GENEVE: a network of its own, 0: none. Not an ERSPAN session or a GRE key,
+			 with which mirrors tell directions apart */
 	uint16_t ethertype;               /* of the innermost layer */
 	struct addr src, dst;             /* family 0: no IP */
 	struct addr outer_src, outer_dst; /* of the outermost tunnel, family 0: none */

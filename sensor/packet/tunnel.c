@@ -170,7 +170,8 @@ static enum decoded gre_payload(struct walk *w, uint16_t type, bool has_sequence
 	}
 }
 
-/* RFC 2784, RFC 2890; version 1: RFC 2637 4.1. A deprecated routing field (RFC 1701) is not followed. */
+/* RFC 2784, RFC 2890; version 1: RFC 2637 4.1. A deprecated routing field (RFC 1701) is not followed.
+ * The key is no VNI: mirrors (VMware's) and tunnels number the two directions of a conversation by it. */
 enum decoded walk_gre(struct walk *w)
 {
 	enum { CHECKSUM = 0x8000, ROUTING = 0x4000, KEY = 0x2000, SEQUENCE = 0x1000, ACK = 0x0080 };
@@ -192,9 +193,6 @@ enum decoded walk_gre(struct walk *w)
 		return walk_short(w, n);
 	if (n == w->wire || !walk_enter(w)) /* PPTP acknowledgements have no payload */
 		return walk_ip_payload(w);
-	cur_skip(&c, flags & CHECKSUM ? 4 : 0);
-	if (flags & KEY && version == 0)
-		w->p->vni = cur_be32(&c);
 	walk_past(w, n);
 	return gre_payload(w, type, flags & SEQUENCE);
 }
