@@ -128,7 +128,9 @@ static int run(struct program *p)
 	progress_init(&p->progress, !p->options.quiet);
 	signal(SIGINT, on_signal);
 	signal(SIGTERM, on_signal);
-	signal(SIGPIPE, SIG_IGN); /* a closed pipe is an output that cannot be written */
+	/* A closed pipe or a file that is too large is an output that cannot be written: the sinks say so. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	struct offline o = { .capture = p->capture,
 		.limits = &p->config.limits,
 		.key = &p->config.key,

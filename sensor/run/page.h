@@ -22,11 +22,13 @@ void text_open(struct text *t, struct bytes v);
 /* The line of groups and the table, at most `rows` devices. False: no memory. */
 bool page_devices(const struct term *t, struct mask *m, const struct inventory *inv, unsigned rows);
 
-/* What was found, one finding per rule with its worst case; memory is mapped by findings_new. */
+/* What was found; the page shows one finding per rule, its worst case. Memory is mapped by findings_new; the
+ * 16,384 first groups of alerts are kept. */
 struct findings;
 struct findings *findings_new(void); /* NULL: no address space */
 void findings_free(struct findings *f);
 void findings_add(struct findings *f, const struct alert *a);
+/* Once: it folds what was added. */
 void page_findings(const struct term *t, struct mask *m, struct findings *f, unsigned rows);
 
 #endif

@@ -9,7 +9,9 @@ enum { COLUMNS_N = 7, CELL = 160 };
 
 struct row {
 	const struct device *dev;
-	size_t type; /* index into type_rows */
+	size_t type;         /* index into type_rows */
+	struct addr address; /* family 0: none */
+	size_t addresses;
 	uint64_t first_packet;
 };
 
@@ -24,14 +26,32 @@ static size_t type_index(const struct device *dev)
 	return t ? (size_t)(t - type_rows) : type_rows_n - 1; /* unknown is the last */
 }
 
+/* An IPv4 address before an IPv6 one, a global one before a link-local one; family 0: none. */
+static struct addr best_address(const struct device *dev, size_t *n)
+{
+	const struct addr *ips;
+	struct addr best = { .family = 0 };
+	*n = device_ips(dev, &ips);
+	for (size_t i = 0; i < *n; i++) {
+		bool better = !best.family || (best.family == 6 && ips[i].family == 4) ||
+			      (best.family == ips[i].family && addr_is_link_local(&best) &&
+				      !addr_is_link_local(&ips[i]));
+		best = better ? ips[i] : best;
+	}
+	return best;
+}
+
 static void take(void *arg, const struct device *dev)
 {
 	struct rows *rows = arg;
-	if (rows->n < rows->cap)
-		rows->r[rows->n++] = (struct row){ dev, type_index(dev), device_first_packet(dev) };
+	if (rows->n == rows->cap)
+		return;
+	struct row *r = &rows->r[rows->n++];
+	*r = (struct row){ .dev = dev, .type = type_index(dev), .first_packet = device_first_packet(dev) };
+	r->address = best_address(dev, &r->addresses);
 }
 
-/* By group, then as types.def lists them, then as they came. */
+/* By group, then as types.def lists them, then by address. */
 static int by_type(const void *x, const void *y)
 {
 	const struct row *a = x, *b = y;
@@ -40,6 +60,9 @@ static int by_type(const void *x, const void *y)
 		return group;
 	if (a->type != b->type)
 		return a->type < b->type ? -1 : 1;
+	int address = addr_cmp(&a->address, &b->address);
+	if (address)
+		return address;
 	return a->first_packet < b->first_packet ? -1 : a->first_packet > b->first_packet;
 }
 
@@ -90,27 +113,18 @@ static void cell_version(struct text *t, struct mask *m, const struct device *de
 	}
 }
 
-/* An IPv4 address before an IPv6 one, a global one before a link-local one, the MAC when there is none. */
-static void cell_address(struct text *t, const struct device *dev)
+static void cell_address(struct text *t, const struct row *r)
 {
-	const struct addr *ips, *best = NULL;
 	const struct mac *macs;
 	char s[ADDR_TEXT], mac[MAC_TEXT];
-	size_t n = device_ips(dev, &ips);
-	for (size_t i = 0; i < n; i++) {
-		bool better = !best || (best->family == 6 && ips[i].family == 4) ||
-			      (best->family == ips[i].family && addr_is_link_local(best) &&
-				      !addr_is_link_local(&ips[i]));
-		best = better ? &ips[i] : best;
-	}
-	if (best)
-		text_add(t, "%s", addr_text(best, s));
-	else if (device_macs(dev, &macs))
+	if (r->address.family)
+		text_add(t, "%s", addr_text(&r->address, s));
+	else if (device_macs(r->dev, &macs))
 		text_add(t, "%s", mac_text(&macs[0], mac));
 	else
 		text_add(t, "-");
-	if (n > 1)
-		text_add(t, " +%zu", n - 1);
+	if (r->addresses > 1)
+		text_add(t, " +%zu", r->addresses - 1);
 }
 
 static void cell_vlan(struct text *t, const struct device *dev)
@@ -177,7 +191,7 @@ static void cells(char out[COLUMNS_N][CELL], struct mask *m, const struct row *r
 		device_is_router(r->dev) && type_rows[r->type].group == GROUP_UNKNOWN ? " (router)" : "");
 	cell_maker(&t[1], m, r->dev);
 	cell_version(&t[2], m, r->dev);
-	cell_address(&t[3], r->dev);
+	cell_address(&t[3], r);
 	cell_vlan(&t[4], r->dev);
 	text_add(&t[5], "%u%%", device_confidence(r->dev));
 	cell_from(&t[6], m, r->dev);
@@ -187,6 +201,9 @@ static void cells(char out[COLUMNS_N][CELL], struct mask *m, const struct row *r
 		(void)term_escape(b, out[i], CELL);
 	}
 }
+
+static const char heads[COLUMNS_N][CELL] = { "TYPE", "MAKER AND MODEL", "VERSION", "ADDRESS", "VLAN", "SURE",
+	"FROM" };
 
 /* ---- table ------------------------------------------------------------------------------- */
 
@@ -210,34 +227,34 @@ static void print_groups(const struct term *t, const struct rows *rows)
 	term_wrap(t, line.s, 9 + (unsigned)strlen(n) + 2, 9);
 }
 
-/* Columns as wide as their longest cell, within bounds; what the others leave is for FROM. */
+/* Columns as wide as their longest cell. On a terminal that is too narrow the longest texts give way, one
+ * column after the other. */
 static void set_widths(
 	const struct term *t, char (*table)[COLUMNS_N][CELL], size_t n, unsigned width[COLUMNS_N])
 {
-	static const unsigned most[COLUMNS_N] = { 24, 34, 20, ADDR_TEXT, 9, 4, 60 };
-	static const unsigned least[COLUMNS_N] = { 10, 15, 8, 7, 4, 4, 12 };
-	unsigned sum = 2;
+	static const unsigned most[COLUMNS_N] = { 24, 44, 24, ADDR_TEXT, 9, 4, 70 };
+	static const unsigned least[COLUMNS_N] = { 8, 14, 6, 7, 4, 4, 6 };
+	static const uint8_t gives[] = { 6, 1, 2, 0 };
+	unsigned sum = 0;
 	for (size_t c = 0; c < COLUMNS_N; c++) {
-		width[c] = 0;
+		width[c] = term_columns(bytes_str(heads[c]));
 		for (size_t i = 0; i < n; i++) {
 			unsigned need = term_columns(bytes_str(table[i][c]));
 			width[c] = need > width[c] ? need : width[c];
 		}
 		width[c] = width[c] > most[c] ? most[c] : width[c];
-		width[c] = width[c] < least[c] ? least[c] : width[c];
-		sum += width[c] + 2;
+		sum += 2 + width[c];
 	}
-	/* Too wide: the longest texts give way, one column after the other. */
-	static const uint8_t gives[] = { 6, 1, 2, 0 };
-	for (size_t k = 0; k < sizeof gives && sum - 2 > t->width; k++) {
-		unsigned c = gives[k], over = sum - 2 - t->width, can = width[c] - least[c];
+	for (size_t k = 0; t->tty && k < sizeof gives && sum > t->width; k++) {
+		unsigned c = gives[k], over = sum - t->width,
+			 can = width[c] > least[c] ? width[c] - least[c] : 0;
 		unsigned cut = over < can ? over : can;
 		width[c] -= cut;
 		sum -= cut;
 	}
 }
 
-static void print_row(const struct term *t, char cell[COLUMNS_N][CELL], const unsigned width[COLUMNS_N])
+static void print_row(const struct term *t, const char (*cell)[CELL], const unsigned width[COLUMNS_N])
 {
 	for (size_t c = 0; c < COLUMNS_N; c++) {
 		fputs("  ", t->out);
@@ -252,8 +269,6 @@ static void print_row(const struct term *t, char cell[COLUMNS_N][CELL], const un
 
 bool page_devices(const struct term *t, struct mask *m, const struct inventory *inv, unsigned most)
 {
-	static char heads[COLUMNS_N][CELL] = { "TYPE", "MAKER AND MODEL", "VERSION", "ADDRESS", "VLAN",
-		"SURE", "FROM" };
 	unsigned width[COLUMNS_N];
 	char n[TERM_NUMBER];
 	struct rows rows = { .cap = inventory_count(inv) };
@@ -277,7 +292,7 @@ bool page_devices(const struct term *t, struct mask *m, const struct inventory *
 		term_style(t, STYLE_PLAIN);
 	}
 	for (size_t i = 0; i < shown; i++)
-		print_row(t, table[i], width);
+		print_row(t, (const char(*)[CELL])table[i], width);
 	if (rows.n > shown)
 		fprintf(t->out, "  and %s more: see -o DIR\n", term_number(rows.n - shown, n));
 	free(rows.r);

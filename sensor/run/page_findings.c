@@ -1,22 +1,23 @@
 #include "run/page.h"
 
+#include "base/hash.h"
 #include "decide/policy.h"
 #include "run/documents.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum { FINDINGS = 4096, LABEL = 64, INDENT = 10 };
+enum { GROUPS = 16384, SLOTS = 2 * GROUPS, LABEL = 64, INDENT = 11 };
 
 struct side {
 	uint8_t label[LABEL]; /* suspect */
 	uint8_t n;
 };
 
-/* The worst alert of one rule. */
+/* One group of alerts (policy-language.md section 18): its first alert, brought up to date by its closing
+ * one, which has no facts any more. The two have the first packet in common. */
 struct finding {
 	const struct rule *rule;
-	char id[ALERT_ID];
 	char protocol[32];
 	enum level level;
 	unsigned score;
@@ -25,32 +26,40 @@ struct finding {
 	uint32_t phi;
 	struct conv conv;
 	struct side source, destination;
-	uint64_t alerts; /* of the rule, closing ones not counted */
+	uint64_t more; /* when printing: further groups of the rule */
 };
 
 struct findings {
 	struct finding *rows;
+	uint32_t *slots; /* row + 1 by rule and first packet, 0: empty */
 	size_t n;
-	uint64_t alerts;
 };
+
+static void *map(size_t n)
+{
+	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return p == MAP_FAILED ? NULL : p;
+}
 
 struct findings *findings_new(void)
 {
 	struct findings *f = calloc(1, sizeof *f);
 	if (!f)
 		return NULL;
-	f->rows = mmap(NULL, FINDINGS * sizeof *f->rows, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (f->rows != MAP_FAILED)
+	f->rows = map(GROUPS * sizeof *f->rows);
+	f->slots = map(SLOTS * sizeof *f->slots);
+	if (f->rows && f->slots)
 		return f;
-	free(f);
+	findings_free(f);
 	return NULL;
 }
 
 void findings_free(struct findings *f)
 {
-	if (f)
-		munmap(f->rows, FINDINGS * sizeof *f->rows);
+	if (f && f->rows)
+		munmap(f->rows, GROUPS * sizeof *f->rows);
+	if (f && f->slots)
+		munmap(f->slots, SLOTS * sizeof *f->slots);
 	free(f);
 }
 
@@ -65,9 +74,7 @@ static void set_side(struct side *s, const struct device *dev)
 static void set(struct finding *f, const struct alert *a)
 {
 	struct bytes protocol = bytes_first(event_protocol(a->event), sizeof f->protocol - 1);
-	memcpy(f->id, a->id, sizeof f->id);
-	memset(f->protocol, 0, sizeof f->protocol);
-	for (size_t i = 0; i < protocol.n; i++)
+	for (size_t i = 0; i < protocol.n && !a->closing; i++)
 		f->protocol[i] = (char)ascii_upper(protocol.p[i]);
 	f->rule = a->rule;
 	f->level = a->level;
@@ -96,29 +103,51 @@ static int worse(const void *x, const void *y)
 	c = c ? c : more(a->score, b->score);
 	c = c ? c : more(a->patients, b->patients);
 	c = c ? c : more(a->count, b->count);
-	return c ? c : -more(a->first_packet, b->first_packet);
+	c = c ? c : -more(a->first_packet, b->first_packet);
+	return c ? c : strcmp(rule_text(a->rule)->id, rule_text(b->rule)->id);
+}
+
+static struct finding *group_of(struct findings *f, const struct alert *a)
+{
+	static const struct hash_key key = { 3, 4 }; /* not the attacker's: at most GROUPS rows, half full */
+	uint64_t parts[2] = { (uintptr_t)a->rule, a->first_packet };
+	uint64_t at = hash_bytes(&key, parts, sizeof parts);
+	for (;; at++) {
+		uint32_t *slot = &f->slots[at % SLOTS];
+		struct finding *row = &f->rows[*slot ? *slot - 1 : f->n];
+		if (*slot && row->rule == a->rule && row->first_packet == a->first_packet)
+			return row;
+		if (*slot)
+			continue;
+		if (f->n == GROUPS)
+			return NULL;
+		*slot = (uint32_t)++f->n;
+		return row;
+	}
 }
 
 void findings_add(struct findings *f, const struct alert *a)
 {
-	struct finding now = { .alerts = 0 };
-	size_t i = 0;
-	f->alerts += !a->closing;
-	while (i < f->n && f->rows[i].rule != a->rule)
-		i++;
-	if (i == FINDINGS)
-		return;
-	set(&now, a);
-	struct finding *row = &f->rows[i];
-	now.alerts = row->alerts + !a->closing;
-	if (i == f->n) {
-		f->n++;
-		*row = now;
-	} else if (strcmp(row->id, now.id) == 0 || worse(&now, row) < 0) {
-		*row = now;
-	} else {
-		row->alerts = now.alerts;
+	struct finding *row = group_of(f, a);
+	if (row)
+		set(row, a);
+}
+
+/* Sorts, and keeps of each rule the worst group with the number of the others. */
+static void fold(struct findings *f)
+{
+	size_t kept = 0;
+	qsort(f->rows, f->n, sizeof *f->rows, worse);
+	for (size_t i = 0; i < f->n; i++) {
+		size_t k = 0;
+		while (k < kept && f->rows[k].rule != f->rows[i].rule)
+			k++;
+		if (k < kept)
+			f->rows[k].more++;
+		else
+			f->rows[kept++] = f->rows[i];
 	}
+	f->n = kept;
 }
 
 /* ---- printing ---------------------------------------------------------------------------- */
@@ -164,8 +193,8 @@ static void add_counts(struct text *t, const struct finding *f)
 			f->count == 1 ? "" : "s");
 	else if (f->count > 1)
 		text_add(t, "; %s times", term_number(f->count, a));
-	if (f->alerts > 1)
-		text_add(t, "; and %s more such", term_number(f->alerts - 1, a));
+	if (f->more)
+		text_add(t, "; and %s more like this", term_number(f->more, a));
 	text_add(t, ".");
 }
 
@@ -224,20 +253,21 @@ static void print_finding(const struct term *t, struct mask *m, const struct fin
 	fprintf(t->out, "%-8s", levels[f->level].word);
 	term_style(t, STYLE_PLAIN);
 	fputc(' ', t->out);
-	term_wrap(t, what.s, INDENT + 1, INDENT + 1);
-	fprintf(t->out, "%*s", INDENT + 1, "");
-	term_wrap(t, then.s, INDENT + 1, INDENT + 1);
+	term_wrap(t, what.s, INDENT, INDENT);
+	fprintf(t->out, "%*s", INDENT, "");
+	term_wrap(t, then.s, INDENT, INDENT);
 }
 
 void page_findings(const struct term *t, struct mask *m, struct findings *f, unsigned rows)
 {
-	char n[TERM_NUMBER], alerts[TERM_NUMBER];
-	qsort(f->rows, f->n, sizeof *f->rows, worse);
+	char n[TERM_NUMBER], places[TERM_NUMBER];
+	size_t groups = f->n;
+	fold(f);
 	term_style(t, STYLE_BOLD);
 	fprintf(t->out, "FINDINGS  %s", term_number(f->n, n));
 	term_style(t, STYLE_PLAIN);
-	if (f->alerts > f->n)
-		fprintf(t->out, " in %s alerts", term_number(f->alerts, alerts));
+	if (groups > f->n)
+		fprintf(t->out, " kind%s in %s places", f->n == 1 ? "" : "s", term_number(groups, places));
 	fputc('\n', t->out);
 	for (size_t i = 0; i < f->n && i < rows; i++)
 		print_finding(t, m, &f->rows[i]);

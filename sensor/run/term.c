@@ -23,6 +23,7 @@ void term_init(struct term *t, FILE *out)
 	bool tty = isatty(fileno(out)) == 1;
 	unsigned width = tty ? columns_of(out) : 100;
 	t->out = out;
+	t->tty = tty;
 	t->width = width < 60 ? 60 : width > 200 ? 200 : width;
 	t->colour = tty && !(no_colour && *no_colour) && kind && strcmp(kind, "dumb") != 0;
 }

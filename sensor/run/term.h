@@ -12,6 +12,7 @@
 struct term {
 	FILE *out;
 	unsigned width; /* columns, 60 to 200 */
+	bool tty;       /* a file or a pipe has no right edge: tables are not cut to width there */
 	bool colour;
 };
 
