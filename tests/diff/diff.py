@@ -69,7 +69,9 @@ def hl7_theirs(capture):
                 continue
             fields = segment.replace("\\r", "").replace("\\n", "").strip().split(segment[3])
             kind = (fields + [""] * 12)[8].split(segment[4])
-            out[kind[0], (kind + [""])[1], (fields + [""] * 12)[9], (fields + [""] * 12)[11].split(segment[4])[0]] += 1
+            # Our outputs mask long numbers.
+            control = re.sub(r"\d{6,}", "[masked]", (fields + [""] * 12)[9])
+            out[kind[0], (kind + [""])[1], control, (fields + [""] * 12)[11].split(segment[4])[0]] += 1
     return out
 
 

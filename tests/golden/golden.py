@@ -13,7 +13,7 @@ import ward  # noqa: E402
 def main(program, capture, update):
     run = ward.Run(program, capture, options=["-q"])
     run.must_be_good(capture)
-    found = ward.golden_lines(capture, run.lines("events.jsonl"))
+    found = ward.golden_lines(capture, run)
     expected_path = capture.with_suffix(".jsonl")
     if update:
         expected_path.write_text("".join(line + "\n" for line in found))

@@ -3,6 +3,7 @@
 Gives the program the golden capture in every disguise that a network, a mirror port or an evader can put on it.
 The same events must come out, or exactly the difference that the disguise explains (design.md section 11)."""
 import gzip
+import json
 import random
 import sys
 import tempfile
@@ -197,10 +198,11 @@ LINKS = {"raw IP": pk.RAW, "Linux cooked": pk.COOKED, "Linux cooked 2": pk.COOKE
 
 def fits(need, capture, proto):
     """Can this capture wear that disguise?"""
-    tcp = any(p.is_tcp_data() for p in capture)
+    # A conflict's facts are those of the segment that made it: its stream is not cut anew.
+    tcp = any(p.is_tcp_data() for p in capture) and proto != "tcp"
     ip = all(p.l4 is not None for p in capture)
     return {ALL: True, TCP: tcp, IP: ip, V4: ip and all(p.ethertype == pk.IP4 for p in capture),
-            "port": tcp and proto not in ("tcp",),  # the two ends of an active FTP transfer would swap roles
+            "port": tcp,
             "v6": ip and proto not in ("dhcp", "icmp6", "arp")}[need]
 
 
@@ -243,7 +245,6 @@ def is_subsequence(short, long):
 
 def bare(lines):
     """Only which events they are: facts that need the lost beginning may be missing."""
-    import json
     out = []
     for line in lines:
         event = json.loads(line)
@@ -256,10 +257,12 @@ def differences(capture, proto, expected):
     """name -> (packets, check(lines, all events) -> complaint or None)."""
     if not any(p.is_tcp_data() for p in capture):
         return
+    def told(lines, events):
+        conflicts = sum(e["event.category"] == "tcp" and e["event.action"] == "overlap_conflict" for e in events)
+        if lines == expected and conflicts:
+            return None
+        return f"{conflicts} conflicts told; {first_difference(expected, lines)}"
     if proto != "tcp":
-        def told(lines, events):
-            conflicts = sum(e["event.category"] == "tcp" and e["event.action"] == "overlap_conflict" for e in events)
-            return None if lines == expected and conflicts else f"{conflicts} conflicts told, events equal: {lines == expected}"
         yield "conflicting overlap", conflicting(capture), told
     if proto not in ("hl7", "dicom"):
         return
@@ -272,6 +275,8 @@ def differences(capture, proto, expected):
                 return "events that the whole capture does not have"
             if len(found) < len(whole) - 6 or found[-1:] != whole[-1:]:
                 return f"{len(found)} of {len(whole)} events, the last one {'there' if found[-1:] == whole[-1:] else 'missing'}"
+            if len(found) < len(whole) and not any("after_gap" in e.get("event.flags", []) for e in events):
+                return "events are missing and none says that there was a gap"
             return None
         yield f"segment {lost} lost", without(capture, {lost}), later
     start = segments[len(segments) // 2]
@@ -280,6 +285,8 @@ def differences(capture, proto, expected):
         found = bare(lines)
         if not is_subsequence(found, whole) or found[-1:] != whole[-1:]:
             return f"{len(found)} of {len(whole)} events, in order: {is_subsequence(found, whole)}"
+        if not all("midstream" in e.get("event.flags", []) for e in events if e["event.category"] == proto):
+            return "events without their midstream mark"
         return None
     yield "start in the middle", capture[start:], picked_up
 
@@ -321,8 +328,7 @@ def main(program, path, only):
             run = ward.Run(program, file, options=["-q"])
             if run.status != 0:
                 return name, f"exit status {run.status}: {run.stderr.decode(errors='replace')[-2000:]}"
-            events = run.lines("events.jsonl")
-            return name, check(ward.golden_lines(path, events), events)
+            return name, check(ward.golden_lines(path, run), run.lines("events.jsonl"))
         done = list(pool.map(one, list(jobs(path, path.parent.name, expected, Path(folder), only))))
     for name, complaint in done:
         if complaint:
