@@ -140,7 +140,10 @@ static size_t message(struct dx *x, struct dx_stream *s, struct bytes in, size_t
 	s->seen = s->need = 0;
 	s->length = 0;
 	s->skip = 0;
+	uint64_t events = e->proto[e->dc->proto].events;
+	e->gap_untold = s->gap_untold;
 	bool ok = call_pdu(x, d, bytes_first(in, use), false);
+	e->gap_untold = false;
 	if (!ok && s->unsure) {
 		/* It only looked like a start: go on looking right behind it. */
 		e->proto[e->dc->proto].malformed--;
@@ -153,6 +156,8 @@ static size_t message(struct dx *x, struct dx_stream *s, struct bytes in, size_t
 	s->unsure = s->far = false;
 	s->junk = 0;
 	s->after_gap = x->after_gap = false;
+	if (e->proto[e->dc->proto].events != events)
+		s->gap_untold = false;
 	if (!ok && ++s->strikes >= STRIKES)
 		s->dead = true;
 	if (length > use)
@@ -356,7 +361,7 @@ void dx_gap(struct dx_engine *e, struct dx_conv *dc, enum dir dir, uint64_t n)
 	uint64_t rest = inside ? s->length - s->tail_n - n : 0;
 	tail_drop(e, s);
 	inflater_drop(e, s);
-	s->after_gap = true;
+	s->after_gap = s->gap_untold = true;
 	s->skip = rest;
 	s->far = true; /* the end of that message need not be where the next one begins: DICOM's PDVs */
 	if (!inside) {

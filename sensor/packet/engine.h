@@ -26,10 +26,11 @@ struct dx_stream {
 	uint32_t seen;     /* bytes of the unfinished message that frame has looked at */
 	uint32_t inflater; /* pool index */
 	uint8_t strikes;
-	bool resync;    /* looking for the start of a message */
-	bool unsure;    /* found one after resync, not yet confirmed by pdu */
-	bool after_gap; /* until the next message */
-	bool far;       /* resync after a gap or mid-stream: much may have to be passed */
+	bool resync;     /* looking for the start of a message */
+	bool unsure;     /* found one after resync, not yet confirmed by pdu */
+	bool after_gap;  /* until the next message */
+	bool gap_untold; /* until the next event: several messages may make one */
+	bool far;        /* resync after a gap or mid-stream: much may have to be passed */
 	bool dead;
 };
 
@@ -74,6 +75,7 @@ struct dx_engine {
 	uint64_t ts_ns, packet;
 	/* of the call in hand */
 	struct dx_conv *dc;
+	bool gap_untold;
 	bool *encrypted; /* the flow's flag */
 	/* of the record in hand */
 	struct event *open;

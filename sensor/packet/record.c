@@ -38,7 +38,7 @@ static void record_begin(struct dx *x, enum record_kind kind, enum proto proto, 
 		.conv = *x->conv };
 	if (e->encrypted)
 		ev->conv.encrypted |= *e->encrypted;
-	ev->flags = (uint8_t)((x->cut ? EVENT_PDU_CUT : 0) | (x->after_gap ? EVENT_AFTER_GAP : 0) |
+	ev->flags = (uint8_t)((x->cut ? EVENT_PDU_CUT : 0) | (e->gap_untold ? EVENT_AFTER_GAP : 0) |
 			      (x->midstream ? EVENT_MIDSTREAM : 0));
 }
 

@@ -51,5 +51,5 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++)
 		replay(argv[i]);
 	printf("%u inputs replayed\n", replayed);
-	return replayed == 0;
+	return replayed ? 0 : 77; /* ctest: skipped */
 }
