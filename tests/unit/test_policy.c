@@ -47,6 +47,22 @@ static void shipped_rules(void **state)
 	diag_free(&d);
 }
 
+/* tests/policy: the language from file to alert; and a test that is wrong is a failure, not a pass. */
+static void language(void **state)
+{
+	const char *path = WW_SOURCE_DIR "/tests/policy/language.yml";
+	struct diag d = { 0 };
+	unsigned ran;
+	struct policy *p = policy_load(&path, 1, &d);
+	(void)state;
+	if (!p || d.n)
+		print_and_fail(&d);
+	assert_int_equal(policy_test(p, stderr, &ran), 0);
+	assert_int_equal(ran, 9);
+	policy_free(p);
+	diag_free(&d);
+}
+
 /* ---- loading --------------------------------------------------------------------------------------- */
 
 static struct policy *load_text_as(const char *text, struct diag *d)
@@ -130,6 +146,43 @@ static void refused(void **state)
 			fail_msg("%s: %s in line %u: %s", rows[i].text, m->code, m->line, m->text);
 		diag_free(&d);
 	}
+}
+
+static void wrong_tests_fail(void **state)
+{
+	static const char *const tests[] = {
+		"[{name: x, events: [{category: phi, phi.container: hl7}], expect: 0}]",
+		"[{name: x, events: [{category: phi, phi.container: dicom}], expect: 1}]",
+		"[{name: x, events: [{category: ihp}], expect: 0}]",
+		"[{name: x, events: [{category: phi, action: ack}], expect: 0}]",
+		"[{name: x, events: [{category: phi, phi.contaner: hl7}], expect: 0}]",
+		"[{name: x, events: [{category: phi, phi.count: many}], expect: 0}]",
+		"[{name: x, events: [{category: phi, source.ip: ten}], expect: 0}]",
+		"[{name: x, events: [{category: phi, phi: [name]}], expect: 0}]",
+		"[{name: x, events: [{category: phi, time: noon}], expect: 0}]",
+		"[{name: x, events: [{phi.count: 1}], expect: 0}]",
+		"[{name: x, events: [phi], expect: 0}]",
+		"[{events: [], expect: 0}]",
+		"[{name: x, events: {}, expect: 0}]",
+		"[{name: x, events: []}]",
+		"[x]",
+	};
+	FILE *nowhere = fopen("/dev/null", "w");
+	(void)state;
+	for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
+		char text[1024];
+		struct diag d;
+		unsigned ran;
+		snprintf(text, sizeof text, "%ssensor: {tests: %s}\n", OURS, tests[i]);
+		struct policy *p = load_text_as(text, &d);
+		if (!p)
+			print_and_fail(&d);
+		if (policy_test(p, nowhere, &ran) != 1 || ran != 1)
+			fail_msg("passed: %s", tests[i]);
+		policy_free(p);
+		diag_free(&d);
+	}
+	fclose(nowhere);
 }
 
 static void warned_and_skipped(void **state)
@@ -228,7 +281,8 @@ static void feed(struct policy_run *r, uint64_t seconds, unsigned from, unsigned
 	f = (struct fact *)(void *)(f->value + 8);
 	*f = (struct fact){ .field = PHI_PATIENT, .type = FACT_PHI, .len = sizeof patient };
 	memcpy(f->value, &patient, sizeof patient);
-	e->len = (uint32_t)((size_t)((uint8_t *)f - u.bytes) + sizeof *f + ((sizeof patient + 7) & ~(size_t)7));
+	e->len = (uint32_t)((size_t)((uint8_t *)f - u.bytes) + sizeof *f +
+			    ((sizeof patient + 7) & ~(size_t)7));
 	policy_event(r, e);
 }
 
@@ -435,7 +489,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shipped_rules),
+		cmocka_unit_test(language),
 		cmocka_unit_test(refused),
+		cmocka_unit_test(wrong_tests_fail),
 		cmocka_unit_test(warned_and_skipped),
 		cmocka_unit_test(missing_directory),
 		cmocka_unit_test(folding),
