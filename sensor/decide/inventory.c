@@ -95,8 +95,7 @@ void asset_event(const struct device *n, unsigned what, enum attr a, struct byte
 		.event = (uint8_t)what,
 		.ts_ns = inv->now->ts_ns,
 		.packet = inv->now->packet };
-	TREE_EACH(d, node_root(n))
-	{
+	TREE_EACH (d, node_root(n)) {
 		if (d->kind == NODE_IP && e->conv.src.family == 0)
 			e->conv.src = d->ip;
 		if (d->kind == NODE_MAC && mac_is_zero(&e->conv.smac))

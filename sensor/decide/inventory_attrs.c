@@ -169,12 +169,15 @@ static struct leaf tree_get(const struct view *view, uint16_t field)
 	/* Our own view object, which the caller holds as const. */
 	struct tree_view *t = (struct tree_view *)(uintptr_t)view;
 	unsigned n = 0;
-	TREE_EACH(d, t->root)
-	for (uint32_t i = d->values; i && n < VIEW_VALUES; i = value_at(d->inv, i)->next) {
-		const struct value *v = value_at(d->inv, i);
-		if (v->attr == field && !v->by_fingerprint)
-			t->values[n++] = value_text(v);
-	}
+	/* Seen in how it forwards: evidence that can turn, so it is no stored value. */
+	if (field == ATTR_ROUTER && device_is_router(t->root))
+		t->values[n++] = bytes_str("true");
+	TREE_EACH (d, t->root)
+		for (uint32_t i = d->values; i && n < VIEW_VALUES; i = value_at(d->inv, i)->next) {
+			const struct value *v = value_at(d->inv, i);
+			if (v->attr == field && !v->by_fingerprint)
+				t->values[n++] = value_text(v);
+		}
 	return (struct leaf){ .type = FACT_STR, .values = t->values, .n = n };
 }
 
@@ -269,18 +272,18 @@ void device_judge(struct device *root)
 	root->dirty = false;
 	root->passes_on = false;
 	root->makes = 0;
-	TREE_EACH(n, root)
-	values_keep(n, true);
+	TREE_EACH (n, root)
+		values_keep(n, true);
 	struct tree_view view = { .view = { .get = tree_get }, .root = root };
 	struct verdict verdict = { .root = root };
 	/* A type that a protocol states outright counts like a fingerprint. */
-	TREE_EACH(n, root)
-	for (uint32_t i = n->values; i; i = value_at(inv, i)->next) {
-		const struct value *v = value_at(inv, i);
-		const struct type_row *row = v->attr == ATTR_TYPE ? type_find(value_text(v)) : NULL;
-		if (row)
-			say_type(&verdict, v->source, row->key, v->confidence);
-	}
+	TREE_EACH (n, root)
+		for (uint32_t i = n->values; i; i = value_at(inv, i)->next) {
+			const struct value *v = value_at(inv, i);
+			const struct type_row *row = v->attr == ATTR_TYPE ? type_find(value_text(v)) : NULL;
+			if (row)
+				say_type(&verdict, v->source, row->key, v->confidence);
+		}
 	if (inv->fingerprints)
 		fingerprints_eval(inv->fingerprints, &view.view, on_set, &verdict);
 	rank(root, &verdict);
@@ -303,14 +306,14 @@ static bool better(const struct value *v, const struct value *best)
 
 static bool told_before(const struct device *root, const struct value *v)
 {
-	TREE_EACH(n, (struct device *)(uintptr_t)root)
-	for (uint32_t i = n->values; i; i = value_at(n->inv, i)->next) {
-		const struct value *o = value_at(n->inv, i);
-		if (o == v)
-			return false;
-		if (o->attr == v->attr && bytes_eq(value_text(o), value_text(v)))
-			return true;
-	}
+	TREE_EACH (n, (struct device *)(uintptr_t)root)
+		for (uint32_t i = n->values; i; i = value_at(n->inv, i)->next) {
+			const struct value *o = value_at(n->inv, i);
+			if (o == v)
+				return false;
+			if (o->attr == v->attr && bytes_eq(value_text(o), value_text(v)))
+				return true;
+		}
 	return false;
 }
 
@@ -318,19 +321,19 @@ bool device_attr(const struct device *d, enum attr a, unsigned i, struct attr_va
 {
 	const struct value *best = NULL;
 	struct device *root = node_root(d);
-	TREE_EACH(n, root)
-	for (uint32_t at = n->values; at; at = value_at(n->inv, at)->next) {
-		const struct value *v = value_at(n->inv, at);
-		if (v->attr != a)
-			continue;
-		if (!attr_rows[a].many) {
-			if (better(v, best))
-				best = v;
-		} else if (!told_before(root, v) && i-- == 0) {
-			fill(v, out);
-			return true;
+	TREE_EACH (n, root)
+		for (uint32_t at = n->values; at; at = value_at(n->inv, at)->next) {
+			const struct value *v = value_at(n->inv, at);
+			if (v->attr != a)
+				continue;
+			if (!attr_rows[a].many) {
+				if (better(v, best))
+					best = v;
+			} else if (!told_before(root, v) && i-- == 0) {
+				fill(v, out);
+				return true;
+			}
 		}
-	}
 	if (attr_rows[a].many || !best || i > 0)
 		return false;
 	fill(best, out);

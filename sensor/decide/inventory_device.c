@@ -8,8 +8,7 @@
 static bool is_listed(const struct device *root)
 {
 	bool strong = false;
-	TREE_EACH(n, (struct device *)(uintptr_t)root)
-	{
+	TREE_EACH (n, (struct device *)(uintptr_t)root) {
 		if (n->spoke)
 			return true;
 		strong |= n->kind == NODE_IDENTITY && n->is_strong;
@@ -61,10 +60,10 @@ size_t inventory_count(const struct inventory *inv)
 static const struct device *first_node(const struct device *d)
 {
 	const struct device *first = NULL;
-	TREE_EACH(n, node_root(d))
-	if (!first || n->packet < first->packet ||
-		(n->packet == first->packet && n->kind == NODE_MAC && first->kind != NODE_MAC))
-		first = n;
+	TREE_EACH (n, node_root(d))
+		if (!first || n->packet < first->packet ||
+			(n->packet == first->packet && n->kind == NODE_MAC && first->kind != NODE_MAC))
+			first = n;
 	return first;
 }
 
@@ -99,9 +98,9 @@ size_t device_ips(const struct device *d, const struct addr **out)
 {
 	struct inventory *inv = d->inv;
 	size_t count = 0;
-	TREE_EACH(n, node_root(d))
-	if (n->kind == NODE_IP && count < GATHER_MAX)
-		inv->ips[count++] = n->ip;
+	TREE_EACH (n, node_root(d))
+		if (n->kind == NODE_IP && count < GATHER_MAX)
+			inv->ips[count++] = n->ip;
 	*out = inv->ips;
 	return count;
 }
@@ -110,9 +109,9 @@ size_t device_macs(const struct device *d, const struct mac **out)
 {
 	struct inventory *inv = d->inv;
 	size_t count = 0;
-	TREE_EACH(n, node_root(d))
-	if (n->kind == NODE_MAC && count < GATHER_MAX)
-		inv->macs[count++] = n->mac;
+	TREE_EACH (n, node_root(d))
+		if (n->kind == NODE_MAC && count < GATHER_MAX)
+			inv->macs[count++] = n->mac;
 	*out = inv->macs;
 	return count;
 }
@@ -131,9 +130,9 @@ size_t device_vlans(const struct device *d, const uint16_t **out)
 {
 	struct inventory *inv = d->inv;
 	size_t count = 0;
-	TREE_EACH(n, node_root(d))
-	for (unsigned i = 0; i < n->n_vlan; i++)
-		count = add_vlan(inv->vlans, count, n->vlan[i]);
+	TREE_EACH (n, node_root(d))
+		for (unsigned i = 0; i < n->n_vlan; i++)
+			count = add_vlan(inv->vlans, count, n->vlan[i]);
 	*out = inv->vlans;
 	return count;
 }
@@ -162,9 +161,9 @@ bool device_candidate(const struct device *d, unsigned i, const char **type, uns
 bool device_is_router(const struct device *d)
 {
 	struct attr_value v;
-	TREE_EACH(n, node_root(d))
-	if (n->kind == NODE_MAC && (n->told_router || (mac_forwards(n) && n->seen_routing)))
-		return true;
+	TREE_EACH (n, node_root(d))
+		if (n->kind == NODE_MAC && (n->told_router || (mac_forwards(n) && n->seen_routing)))
+			return true;
 	return device_attr(d, ATTR_ROUTER, 0, &v);
 }
 
@@ -177,8 +176,7 @@ void device_times(const struct device *d, uint64_t *first_ns, uint64_t *last_ns)
 {
 	*first_ns = UINT64_MAX;
 	*last_ns = 0;
-	TREE_EACH(n, node_root(d))
-	{
+	TREE_EACH (n, node_root(d)) {
 		*first_ns = n->first_ns < *first_ns ? n->first_ns : *first_ns;
 		*last_ns = n->last_ns > *last_ns ? n->last_ns : *last_ns;
 	}

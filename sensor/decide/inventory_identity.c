@@ -236,8 +236,7 @@ static bool arc_agrees(const struct device *root, const struct device *id)
 static bool states_another(const struct device *root, const struct device *id)
 {
 	static const enum attr strong[] = { ATTR_SERIAL, ATTR_MANUFACTURER, ATTR_MODEL };
-	TREE_EACH(n, (struct device *)(uintptr_t)root)
-	{
+	TREE_EACH (n, (struct device *)(uintptr_t)root) {
 		if (n->kind == NODE_IDENTITY)
 			continue;
 		for (size_t i = 0; i < sizeof strong / sizeof *strong; i++) {

@@ -171,18 +171,18 @@ static void tree_drop(struct device *root)
 /* Nothing better than its MAC vendor and an address is known of it. */
 static bool is_weak(struct device *root)
 {
-	TREE_EACH(n, root)
-	for (uint32_t v = n->values; v; v = ((struct value *)pool_at(&n->inv->values, v))->next)
-		if (((struct value *)pool_at(&n->inv->values, v))->confidence >= TYPE_CONFIDENCE)
-			return false;
+	TREE_EACH (n, root)
+		for (uint32_t v = n->values; v; v = ((struct value *)pool_at(&n->inv->values, v))->next)
+			if (((struct value *)pool_at(&n->inv->values, v))->confidence >= TYPE_CONFIDENCE)
+				return false;
 	return true;
 }
 
 static bool in_use(struct device *root)
 {
-	TREE_EACH(n, root)
-	if (n->fed == n->inv->fed)
-		return true;
+	TREE_EACH (n, root)
+		if (n->fed == n->inv->fed)
+			return true;
 	return false;
 }
 

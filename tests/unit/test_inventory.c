@@ -25,6 +25,7 @@ static const char rules[] =
 	"    - {id: modality, match: {dicom.service: [worklist_scu, mpps_scu]}, set: {makes: dicom}, "
 	"confidence: 80}\n"
 	"    - {id: ct, match: {dicom.modality: CT}, set: {type: imaging_ct}, confidence: 85}\n"
+	"    - {id: router, match: {router: 'true'}, set: {type: firewall}, confidence: 60}\n"
 	"prefixes:\n    - {prefix: '0009FB', vendor: Philips, class: patient_monitor}\n"
 	"arcs:\n    - {prefix: '1.3.12.2.1107.5', maker: SIEMENS}\n";
 
@@ -238,6 +239,7 @@ static void test_router_with_its_own_address_first(void **state)
 	talks(w, "10.9.0.1", GW, "10.0.0.5", PACS);
 	assert_ptr_not_equal(by_ip(w, "10.9.0.1"), by_mac(w, GW));
 	assert_true(device_is_router(by_mac(w, GW)));
+	assert_string_equal(device_type(by_mac(w, GW)), "firewall");
 	/* The host's own segment is mirrored too, with other VLAN ids. */
 	struct rec r;
 	rec_observe(&r, PROTO_arp, OB_ADDRESS);
