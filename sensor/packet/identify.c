@@ -108,6 +108,13 @@ static void read_datagram(struct flows *t, struct flow *f, enum dir dir, const s
 	struct conv c;
 	bool encrypted = f->flags & FLOW_ENCRYPTED;
 	flow_conv(f, p, &c);
+	/* All clients without an address share one conversation (0.0.0.0, ::): each frame says whose it is.
+	 */
+	if (p->has_mac) {
+		c.smac = dir == DIR_CLIENT ? p->smac : p->dmac;
+		c.dmac = dir == DIR_CLIENT ? p->dmac : p->smac;
+	}
+	c.vlan[dir] = p->vlan;
 	dx_datagram(t->engine, dc, &c, &encrypted, dir, p->payload, p->is_cut);
 	if (encrypted)
 		f->flags |= FLOW_ENCRYPTED;
