@@ -1,0 +1,222 @@
+/* run/documents: event lines, alerts as siem-conventions.md section 7 requires them. */
+#include "decide/policy.h"
+#include "packet/categories.h"
+#include "records.h"
+#include "run/documents.h"
+
+#include "decide/mask.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+struct rule {
+	struct rule_text text;
+};
+
+const struct rule_text *rule_text(const struct rule *r)
+{
+	return &r->text;
+}
+
+static struct json_doc *doc;
+static struct mask *mask;
+static struct privacy_key key;
+static const struct doc_context context = { "ward-east-1", false };
+
+static unsigned field(enum proto proto, const char *name)
+{
+	for (unsigned i = 0; dissectors[proto]->fields[i].name; i++)
+		if (strcmp(dissectors[proto]->fields[i].name, name) == 0)
+			return i;
+	fail_msg("no field %s", name);
+	return 0;
+}
+
+static void is(struct bytes line, const char *want)
+{
+	struct bytes got = mask_line(mask, line);
+	if (!bytes_is(got, want))
+		print_error("got  %.*s\nwant %s\n", (int)got.n, (const char *)got.p, want);
+	assert_true(bytes_is(got, want));
+}
+
+static void has(struct bytes line, const char *part)
+{
+	if (bytes_find(line, 0, bytes_str(part)) == line.n)
+		print_error("no %s in %.*s\n", part, (int)line.n, (const char *)line.p);
+	assert_true(bytes_find(line, 0, bytes_str(part)) < line.n);
+}
+
+static void event_line(void **state)
+{
+	(void)state;
+	struct rec r;
+	rec_begin(&r, PROTO_dicom, 0);
+	rec_from(&r, "10.20.30.40", "00-01-E3-00-00-01");
+	rec_to(&r, "10.20.1.5", NULL);
+	rec_ports(&r, 49152, 104);
+	rec_event(&r)->conv.initiator_known = true;
+	rec_event(&r)->conv.vlan[0] = 30;
+	rec_event(&r)->flags = EVENT_AFTER_GAP;
+	rec_event(&r)->phi = PHI_BIT(PHI_MRN);
+	rec_str(&r, field(PROTO_dicom, "dicom.calling_ae"), "CT\"1");
+	rec_str(&r, field(PROTO_dicom, "dicom.called_ae"), "DOE^JANE");
+	event_json(doc, &context, rec_event(&r));
+	is(json_flat(doc),
+		"{\"@timestamp\":\"2026-03-01T08:00:00.000000Z\",\"destination.ip\":\"10.20.1.5\","
+		"\"destination.port\":104,\"dicom.called_ae\":\"[masked]\",\"dicom.calling_ae\":\"CT\\\"1\","
+		"\"event.action\":\"associate_rq\",\"event.category\":\"dicom\",\"event.flags\":[\"after_"
+		"gap\"],"
+		"\"event.sender\":\"source\",\"network.community_id\":\"1:a3UE8K3/BzAoeFgp2anowyfVOaY=\","
+		"\"network.encrypted\":false,\"network.initiator_known\":true,\"network.protocol\":\"dicom\","
+		"\"network.transport\":\"tcp\",\"network.type\":\"ipv4\",\"network.vlan.id\":30,\"packet\":1,"
+		"\"phi.classes\":[\"mrn\"],\"source.ip\":\"10.20.30.40\",\"source.mac\":\"00-01-E3-00-00-"
+		"01\","
+		"\"source.port\":49152}");
+}
+
+/* A pseudonym is shown only when the site has a key; its text never. */
+static void pseudonyms(void **state)
+{
+	(void)state;
+	static const struct doc_context keyed = { "w", true };
+	struct phi_fact phi = { .class = PHI_MRN, .whole = privacy_pseudonym(&key, bytes_str("4711")) };
+	_Alignas(8) uint8_t b[512] = { 0 };
+	struct rec r;
+	rec_begin(&r, PROTO_phi, 0);
+	struct event e = *rec_event(&r);
+	struct fact f = { .field = PHI_PATIENT, .type = FACT_PHI, .len = sizeof phi };
+	e.len = (uint32_t)(sizeof e + ((sizeof f + sizeof phi + 7u) & ~7u));
+	e.n_facts = 1;
+	memcpy(b, &e, sizeof e);
+	memcpy(b + sizeof e, &f, sizeof f);
+	memcpy(b + sizeof e + sizeof f, &phi, sizeof phi);
+	const struct event *stored = (const struct event *)(const void *)b;
+	event_json(doc, &context, stored);
+	assert_true(bytes_find(json_flat(doc), 0, bytes_str("phi.patient")) == json_flat(doc).n);
+	event_json(doc, &keyed, stored);
+	has(json_flat(doc), "\"phi.patient\":\"k1:");
+}
+
+static void alert(void **state)
+{
+	(void)state;
+	static const char *const tags[] = { "attack.credential_access", "attack.t1040", "attack.t1021.004",
+		"attack.t9999", "cve.2020" };
+	static const char *maps[][2] = { { "hipaa", "164.312(e)(1)" } };
+	static const char *const responses[] = { "TLS." };
+	static const struct rule rule = { { .title = "Clear",
+		.id = "2f6c",
+		.name = "clear",
+		.description = "",
+		.license = "",
+		.author = "",
+		.reference = "",
+		.version = "",
+		.category = "weak_auth",
+		.ruleset = "weak-auth",
+		.tags = tags,
+		.n_tags = 5,
+		.responses = responses,
+		.n_responses = 1,
+		.maps = maps,
+		.n_maps = 1,
+		.level = LEVEL_HIGH,
+		.confidence = 95 } };
+	struct rec r;
+	rec_begin(&r, PROTO_dicom, 0);
+	rec_from(&r, "10.20.30.40", NULL);
+	rec_to(&r, "10.20.1.5", NULL);
+	rec_ports(&r, 49152, 104);
+	rec_str(&r, field(PROTO_dicom, "dicom.calling_ae"), "WS1234567");
+	struct alert a = { .id = "e1-00000000000000000000",
+		.rule = &rule,
+		.event = rec_event(&r),
+		.level = LEVEL_HIGH,
+		.score = 84,
+		.count = 1,
+		.first_ns = rec_event(&r)->ts_ns,
+		.last_ns = rec_event(&r)->ts_ns,
+		.first_packet = 1,
+		.last_packet = 1,
+		.phi = PHI_BIT(PHI_PATIENT_NAME),
+		.packets = { 1 },
+		.n_packets = 1 };
+	a.reason.n = 1;
+	a.reason.item[0].identifier = "sel";
+	a.reason.item[0].item = "dicom.calling_ae|exists";
+	alert_json(doc, &context, &a);
+	struct bytes line = mask_line(mask, json_nested(doc));
+	/* Required in every alert. */
+	static const char *const parts[] = { "{\"@timestamp\":\"2026-03-01T08:00:00.000000Z\"",
+		"\"ecs\":{\"version\":\"8.17.0\"}",
+		"\"event\":{\"action\":\"clear\",\"category\":[\"authentication\",\"network\"],\"code\":"
+		"\"weak_"
+		"auth\",\"dataset\":\"wardwatch.alert\",\"id\":\"e1-00000000000000000000\",\"kind\":"
+		"\"alert\","
+		"\"module\":\"wardwatch\"",
+		"\"risk_score\":84", "\"severity\":73", "\"type\":[\"info\"]", "\"message\":\"Clear\"",
+		"\"observer\":{\"name\":\"ward-east-1\",\"product\":\"Wardwatch\",\"type\":\"sensor\","
+		"\"vendor\":"
+		"\"Wardwatch\",\"version\":\"" WW_VERSION "\"}",
+		"\"rule\":{\"category\":\"weak_auth\",\"id\":\"clear\",\"name\":\"Clear\",\"ruleset\":\"weak-"
+		"auth\","
+		"\"uuid\":\"2f6c\"}",
+		"\"threat\":{\"framework\":\"MITRE "
+		"ATT&CK\",\"tactic\":{\"id\":[\"TA0006\"],\"name\":[\"Credential "
+		"Access\"]},\"technique\":{\"id\":[\"T1040\",\"T9999\"],\"name\":[\"Network Sniffing\"],"
+		"\"subtechnique\":{\"id\":[\"T1021.004\"],\"name\":[\"SSH\"]}}}",
+		"\"community_id\":\"1:a3UE8K3/BzAoeFgp2anowyfVOaY=\"",
+		"\"maps\":{\"hipaa\":[\"164.312(e)(1)\"]}", "\"confidence\":95", "\"class\":\"alert\"",
+		"\"schema\":1", "\"tags\":[\"wardwatch\",\"phi\"]",
+		"\"event\":{\"dicom\":{\"calling_ae\":\"WS[masked]\"}}", "\"evidence\":{\"first_packet\":1,",
+		"\"matched\":[\"sel: dicom.calling_ae|exists\"]", "\"response\":[\"TLS.\"]",
+		"\"phi\":{\"classes\":[\"patient_name\"],\"count\":1}" };
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+		has(line, parts[i]);
+	static const char *const none[] = { "null", "\"\"", "event.created", "\x01" };
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+		assert_true(bytes_find(line, 0, bytes_str(none[i])) == line.n);
+}
+
+/* Nested under wardwatch.event, a field may not be another's object. */
+static void names_nest(void **state)
+{
+	(void)state;
+	for (unsigned p = 0; p < PROTO_N; p++) {
+		const struct field *f = dissectors[p]->fields;
+		for (size_t i = 0; f[i].name; i++)
+			for (size_t k = 0; f[k].name; k++) {
+				size_t n = strlen(f[i].name);
+				bool inside = strncmp(f[i].name, f[k].name, n) == 0 && f[k].name[n] == '.';
+				if (inside)
+					print_error("%s and %s\n", f[i].name, f[k].name);
+				assert_false(inside);
+			}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(event_line),
+		cmocka_unit_test(pseudonyms),
+		cmocka_unit_test(alert),
+		cmocka_unit_test(names_nest),
+	};
+	struct limits limits;
+	limits_default(&limits);
+	privacy_key_init(&key, bytes_str("test"), false);
+	doc = json_new();
+	mask = mask_new(&key, &limits);
+	if (!doc || !mask)
+		return 1;
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	json_free(doc);
+	mask_free(mask);
+	return failed != 0;
+}
