@@ -46,9 +46,9 @@ static void is(struct bytes line, const char *want)
 
 static void has(struct bytes line, const char *part)
 {
-	if (bytes_find(line, 0, bytes_str(part)) == line.n)
-		print_error("no %s in %.*s\n", part, (int)line.n, (const char *)line.p);
-	assert_true(bytes_find(line, 0, bytes_str(part)) < line.n);
+	bool found = bytes_find(line, 0, bytes_str(part)) < line.n;
+	if (!found)
+		fail_msg("no %s in %.*s", part ? part : "", (int)line.n, (const char *)line.p);
 }
 
 static void event_line(void **state)
