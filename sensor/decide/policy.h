@@ -14,6 +14,8 @@ struct policy;
 /* Every .yml/.yaml below the paths, or the files themselves. NULL when anything is wrong: all of it is in
  * diag. Fingerprint documents in the same tree are left to fingerprints_load. */
 struct policy *policy_load(const char *const *paths, size_t n, struct diag *diag);
+/* The same of one text, for tests; `name` stands in messages. */
+struct policy *policy_load_text(const char *name, struct bytes text, struct diag *diag);
 void policy_free(struct policy *p);
 size_t policy_rules(const struct policy *p);
 

@@ -140,13 +140,18 @@ static void document_load(struct loader *l, const struct yaml_node *doc)
 		load_error(l, doc, "E103", "a policy document needs `detection` (a rule) or `kind`");
 }
 
-static void file_load(struct loader *l, const char *path, const char *ruleset)
+static struct yaml_file *file_new(struct loader *l, const char *path, const char *ruleset)
 {
 	struct policy *p = l->p;
 	arena_grow(&p->memory, &p->files, &p->cap_files, p->n_files, sizeof *p->files);
-	struct yaml_file *f = &p->files[p->n_files++];
 	l->file = arena_text(&p->memory, bytes_str(path));
 	l->ruleset = ruleset;
+	return &p->files[p->n_files++];
+}
+
+static void file_load(struct loader *l, const char *path, const char *ruleset)
+{
+	struct yaml_file *f = file_new(l, path, ruleset);
 	(void)yaml_load(path, f, l->diag);
 	for (size_t i = 0; i < f->n; i++)
 		document_load(l, f->docs[i]);
@@ -307,25 +312,50 @@ static void index_rules(struct policy *p)
 	}
 }
 
-struct policy *policy_load(const char *const *paths, size_t n, struct diag *diag)
+static struct policy *policy_new(struct diag *diag)
 {
 	struct policy *p = calloc(1, sizeof *p);
-	struct loader l = { .p = p, .diag = diag };
+	if (p && (p->schema = event_schema_new()))
+		return p;
+	free(p);
+	diag_add(diag, DIAG_ERROR, "-", 0, 0, "E111", "not enough memory");
+	return NULL;
+}
+
+/* What can be said only of the whole set; NULL when anything is wrong. */
+static struct policy *policy_complete(struct loader *l, size_t errors_before)
+{
+	check_unique(l);
+	check_durations(l);
+	index_rules(l->p);
+	if (l->diag->errors == errors_before)
+		return l->p;
+	policy_free(l->p);
+	return NULL;
+}
+
+struct policy *policy_load(const char *const *paths, size_t n, struct diag *diag)
+{
 	size_t errors = diag->errors;
-	if (!p || !(p->schema = event_schema_new())) {
-		free(p);
-		diag_add(diag, DIAG_ERROR, "-", 0, 0, "E111", "not enough memory");
+	struct loader l = { .p = policy_new(diag), .diag = diag };
+	if (!l.p)
 		return NULL;
-	}
 	for (size_t i = 0; i < n; i++)
 		root_load(&l, paths[i]);
-	check_unique(&l);
-	check_durations(&l);
-	index_rules(p);
-	if (diag->errors == errors)
-		return p;
-	policy_free(p);
-	return NULL;
+	return policy_complete(&l, errors);
+}
+
+struct policy *policy_load_text(const char *name, struct bytes text, struct diag *diag)
+{
+	size_t errors = diag->errors;
+	struct loader l = { .p = policy_new(diag), .diag = diag };
+	if (!l.p)
+		return NULL;
+	struct yaml_file *f = file_new(&l, name, "");
+	(void)yaml_parse(name, text, f, diag);
+	for (size_t i = 0; i < f->n; i++)
+		document_load(&l, f->docs[i]);
+	return policy_complete(&l, errors);
 }
 
 void policy_free(struct policy *p)

@@ -6,7 +6,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 /* ---- the shipped rules -------------------------------------------------------------------------- */
@@ -67,16 +66,8 @@ static void language(void **state)
 
 static struct policy *load_text_as(const char *text, struct diag *d)
 {
-	char path[] = "/tmp/wardwatch-policy-XXXXXX";
-	const char *paths = path;
-	int fd = mkstemp(path);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-	close(fd);
 	*d = (struct diag){ 0 };
-	struct policy *p = policy_load(&paths, 1, d);
-	unlink(path);
-	return p;
+	return policy_load_text("t.yml", bytes_str(text), d);
 }
 
 #define HEAD   "title: t\nid: 5e72a5b6-e903-4cb4-b2c9-30c4311a9afa\nlevel: low\n"
