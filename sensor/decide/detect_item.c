@@ -512,8 +512,8 @@ struct node *item_compile(struct compiler *c, const struct yaml_node *key, const
 	}
 	if (ch.it->keyword && !ch.opens_start && !ch.opens_end)
 		ch.opens_start = ch.opens_end = true;
-	else if (fine && !ch.it->keyword)
-		fine = field_of_item(c, key, bytes_first(text, bar), &ch);
+	else if (!ch.it->keyword && (fine || !bytes_is(bytes_first(text, bar), "event")))
+		fine = field_of_item(c, key, bytes_first(text, bar), &ch) && fine;
 	fine = fine && privacy_allows(c, key, &ch);
 	/* With a bad key the values' types cannot be judged. */
 	if (!fine || !values_compile(c, &ch, value))
