@@ -182,7 +182,7 @@ static void put_all(struct device *n, const struct event *e)
 		for (unsigned i = 0; i < fact_count(f); i++)
 			value_put(n, f->field, fact_value(f, i), f->confidence, dissectors[e->proto]->name);
 		strong |= f->field == ATTR_SERIAL || f->field == ATTR_EUI64 || f->field == ATTR_MANUFACTURER;
-		if (f->field == ATTR_ROUTER && (n->kind == NODE_MAC || n->up))
+		if (f->field == ATTR_ROUTER && (n->kind == NODE_MAC || (n->up && n->link == LINK_OWNER)))
 			(n->kind == NODE_MAC ? n : node_at(n->inv, n->up))->told_router = true;
 	}
 	if (strong && n->kind != NODE_IDENTITY)
