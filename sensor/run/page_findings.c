@@ -206,7 +206,7 @@ static void add_what(struct text *t, struct mask *m, const struct finding *f)
 		title.n--;
 	text_open(t, title);
 	text_add(t, ": ");
-	if (*f->protocol) {
+	if (*f->protocol && !strcasestr(rule_text(f->rule)->title, f->protocol)) {
 		text_open(t, bytes_str(f->protocol));
 		text_add(t, ", ");
 	}

@@ -102,31 +102,32 @@ static void pseudonyms(void **state)
 	has(json_flat(doc), "\"phi.patient\":\"k1:");
 }
 
+static const char *const tags[] = { "attack.credential_access", "attack.t1040", "attack.t1021.004",
+	"attack.t9999", "cve.2020" };
+static const char *maps[][2] = { { "hipaa", "164.312(e)(1)" } };
+static const char *const responses[] = { "TLS." };
+static const struct rule login = { { .title = "Clear",
+	.id = "2f6c",
+	.name = "clear",
+	.description = "",
+	.license = "",
+	.author = "",
+	.reference = "",
+	.version = "",
+	.category = "weak_auth",
+	.ruleset = "weak-auth",
+	.tags = tags,
+	.n_tags = 5,
+	.responses = responses,
+	.n_responses = 1,
+	.maps = maps,
+	.n_maps = 1,
+	.level = LEVEL_HIGH,
+	.confidence = 95 } };
+
 static void alert(void **state)
 {
 	(void)state;
-	static const char *const tags[] = { "attack.credential_access", "attack.t1040", "attack.t1021.004",
-		"attack.t9999", "cve.2020" };
-	static const char *maps[][2] = { { "hipaa", "164.312(e)(1)" } };
-	static const char *const responses[] = { "TLS." };
-	static const struct rule rule = { { .title = "Clear",
-		.id = "2f6c",
-		.name = "clear",
-		.description = "",
-		.license = "",
-		.author = "",
-		.reference = "",
-		.version = "",
-		.category = "weak_auth",
-		.ruleset = "weak-auth",
-		.tags = tags,
-		.n_tags = 5,
-		.responses = responses,
-		.n_responses = 1,
-		.maps = maps,
-		.n_maps = 1,
-		.level = LEVEL_HIGH,
-		.confidence = 95 } };
 	struct rec r;
 	rec_begin(&r, PROTO_dicom, 0);
 	rec_from(&r, "10.20.30.40", NULL);
@@ -134,7 +135,7 @@ static void alert(void **state)
 	rec_ports(&r, 49152, 104);
 	rec_str(&r, field(PROTO_dicom, "dicom.calling_ae"), "WS1234567");
 	struct alert a = { .id = "e1-00000000000000000000",
-		.rule = &rule,
+		.rule = &login,
 		.event = rec_event(&r),
 		.level = LEVEL_HIGH,
 		.score = 84,
