@@ -496,6 +496,17 @@ static bool is_sane_header(struct cur *c)
 	       questions + answers > 0 && (is_response || (flags & 15) == 0);
 }
 
+/* NetBIOS names (RFC 1001 14.1) have DNS's format: 16 bytes, each as two letters from A to P. */
+static bool is_netbios(struct bytes label)
+{
+	if (label.n != 32)
+		return false;
+	for (size_t i = 0; i < label.n; i++)
+		if (bytes_at(label, i) < 'A' || bytes_at(label, i) > 'P')
+			return false;
+	return true;
+}
+
 /* A sane header and a first name of printable labels, as far as it lies in the first bytes. */
 static enum probe_result probe(struct bytes first, enum dir dir)
 {
@@ -506,7 +517,7 @@ static enum probe_result probe(struct bytes first, enum dir dir)
 	for (unsigned i = 0; i < MAX_STEPS; i++) {
 		uint8_t len = cur_u8(&c);
 		struct cur label = cur_of(bytes_first(cur_peek(&c), len));
-		if (len > 63)
+		if (len > 63 || is_netbios(cur_peek(&label)))
 			return PROBE_NO;
 		while (cur_more(&label))
 			if (cur_u8(&label) < ' ')

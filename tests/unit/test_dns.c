@@ -196,6 +196,8 @@ static void test_probe(void **state)
 	(void)state;
 	probe(&dissector_dns, DIR_CLIENT, "0065 0120 0001 0000 0000 0000" QUESTION, PROBE_YES);
 	probe(&dissector_dns, DIR_CLIENT, "0065 0120 0001 0000 0000 0000 06'pacs'", PROBE_NO);
+	probe(&dissector_dns, DIR_CLIENT,
+		"d1cf 0110 0001 0000 0000 0000 20 'ABACFPFPENFDECFCEPFHFDEFFPFPACAB' 00 0020 0001", PROBE_NO);
 	probe(&dissector_dns, DIR_CLIENT, "1b 00000000000000000000000000000000000000", PROBE_NO);
 	probe(&dissector_dns_tcp, DIR_CLIENT, "0029 0065 0120 0001 0000 0000 0000" QUESTION, PROBE_YES);
 	probe(&dissector_dns_tcp, DIR_CLIENT, "0029 0065", PROBE_MORE);
