@@ -26,7 +26,7 @@ def tshark(capture, *options):
     return done.stdout.decode("utf-8", "replace")
 
 
-def dicom_theirs(capture):
+def dicom_theirs(capture, events):
     """PDUs, and DIMSE messages as (command, status), from the tree that tshark prints."""
     out, command = Counter(), None
     tree = tshark(capture, "-T", "pdml", "-J", "dicom")
@@ -60,10 +60,12 @@ def dicom_ours(events):
     return out
 
 
-def hl7_theirs(capture):
-    """(type, trigger, control id, version) of each message, from the header segments that tshark found."""
+def hl7_theirs(capture, events):
+    """(type, trigger, control id, version) of each message, from the header segments that tshark found. Its
+    heuristics miss the first message of a conversation on a foreign port: it is told the ports."""
     out = Counter()
-    for line in tshark(capture, "-Y", "hl7", "-T", "fields", "-E", "aggregator=\x1f", "-e", "hl7.segment").splitlines():
+    ports = sorted({e["destination.port"] for e in events if e["event.category"] == "hl7"})
+    for line in tshark(capture, *[a for p in ports for a in ("-d", f"tcp.port=={p},hl7")], "-Y", "hl7", "-T", "fields", "-E", "aggregator=\x1f", "-e", "hl7.segment").splitlines():
         for segment in line.split("\x1f"):
             if not segment.startswith("MSH") or len(segment) < 8:
                 continue
@@ -87,7 +89,8 @@ def compare(program, proto, capture, known):
     run = ward.Run(program, capture, options=["-q"])
     if run.status not in (0, 2):
         return [f"exit status {run.status}: {run.stderr.decode(errors='replace')[-500:]}"], 0
-    ours, theirs = SIDES[proto][0](run.lines("events.jsonl")), SIDES[proto][1](capture)
+    events = run.lines("events.jsonl")
+    ours, theirs = SIDES[proto][0](events), SIDES[proto][1](capture, events)
     found = {str(k): [ours[k], theirs[k]] for k in ours | theirs if ours[k] != theirs[k]}
     expected = {k: v[:2] for k, v in known.get(f"{proto} {capture.parent.name}/{capture.name}", {}).items()}
     bad = [f"{k}: ours {v[0]}, tshark's {v[1]}" for k, v in sorted(found.items()) if expected.get(k) != v]

@@ -30,7 +30,7 @@ def cases(folder):
     yield "header only", read(file("header.pcap", whole[:24])), 0, ""
     yield "cut header", read(file("short.pcap", whole[:13])), 1, "short.pcap"
     yield "cut in a record", read(file("cut.pcap", whole[:-9])), 2, "cut.pcap"
-    yield "damaged record", read(file("torn.pcap", whole[:400] + b"\xff" * 64 + whole[464:])), 2, "torn.pcap"
+    yield "damaged record", read(file("torn.pcap", whole[:24 + 76] + b"\xff" * 16 + whole[24 + 76 + 16:])), 2, "torn.pcap"
     yield "damaged pcapng", read(file("torn.pcapng", bytes.fromhex("0a0d0d0a1c0000004d3c2b1a01000000") + b"\xff" * 9)), None, "torn.pcapng"
     yield "cut gzip", read(file("cut.pcap.gz", __import__("gzip").compress(whole)[:-40])), 2, "cut.pcap.gz"
     mixed = folder / "mixed"

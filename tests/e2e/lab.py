@@ -25,13 +25,16 @@ HL7_CLEAR, DICOM_CLEAR = "+phi.*hl7|hl7.*phi|hl7.*clear", "+phi.*dicom|dicom.*ph
 FINDINGS = {
     "hl7-mllp": [HL7_CLEAR, "-dicom", "-telnet"], "dicom-dcmtk": [DICOM_CLEAR, "+dicom.*(identity|auth|user)", "-telnet"],
     "dicom-other-stacks": [DICOM_CLEAR], "dicom-worklist-mpps": [DICOM_CLEAR], "ward-mix": [HL7_CLEAR, DICOM_CLEAR, "+telnet"],
-    "telnet": ["+telnet", "-ftp", "-hl7|dicom"], "ftp": ["+ftp", "-telnet"], "tls": ["+tls|ssl", "+expired", "+weak|short|key|sha"],
+    "telnet": ["+telnet", "-ftp", "-hl7|dicom"], "ftp": ["+ftp", "-telnet"], "tls": ["+obsolete_tls", "+certificate_weak", "+certificate_self", "-expired"],  # the expired one went by in TLS 1.3
+   
     "hl7-mllp-tls": ["-clear", "-telnet|ftp|dicom"], "dicom-tls": ["-clear"], "dhcp": ["-."], "bacnet": ["-."], "ntp-syslog-dns": ["-."],
     "modbus": ["-."], "vlan-hl7-mllp": [HL7_CLEAR], "erspan2-hl7": [HL7_CLEAR], "qinq-dicom-worklist-mpps": [DICOM_CLEAR],
     "erspan3-telnet": ["+telnet"], "gre-teb-hl7": [HL7_CLEAR], "lossy-hl7": [HL7_CLEAR], "oneway-hl7": [HL7_CLEAR], "fragments-mtu": [DICOM_CLEAR],
     "vxlan-kernel": [HL7_CLEAR],
 }
 STATUS = {"cutfile-hl7": 2}
+# Hosts that say nothing in a protocol that is read: (capture, host).
+SILENT = {("discovery", "bms1")}  # LLDP only
 # In these a host's frames are missing on purpose, so not every host of the source's truth is there.
 PARTIAL = {"oneway-hl7", "snap60-telnet"}
 
@@ -58,7 +61,7 @@ class Lab:
     def seen(self):
         for name, host in self.base["hosts"].items():
             mac = bytes.fromhex(host["mac"].replace(":", ""))
-            if host["seen"] and mac in self.bytes:
+            if host["seen"] and mac in self.bytes and (self.name, name) not in SILENT:
                 yield name, host
 
 

@@ -29,9 +29,9 @@ def lab_or_skip():
 class Run:
     """One run: exit status, what it printed, and the lines of each file it wrote."""
 
-    def __init__(self, program, *inputs, options=(), stdin=None):
+    def __init__(self, program, *inputs, options=(), stdin=None, policies=TOP / "policies"):
         with tempfile.TemporaryDirectory(prefix="ward-") as folder:
-            command = [program, *[a for i in inputs for a in ("-r", str(i))], "-p", str(TOP / "policies"), "--events",
+            command = [program, *[a for i in inputs for a in ("-r", str(i))], "-p", str(policies), "--events",
                        "-o", folder, *options]
             done = subprocess.run(command, capture_output=True, timeout=SECONDS, stdin=stdin or subprocess.DEVNULL,
                                   env=os.environ | {"LC_ALL": "C.UTF-8", "TZ": "UTC"})
