@@ -34,9 +34,9 @@ struct bytes event_protocol(const struct event *e)
 /* Fields in which a person stands more often than not: no scan is good enough for them. */
 static bool is_withheld(struct bytes name)
 {
-	static const char *const names[] = { "user.", "file.", "url.original", "url.path", "url.query",
-		"url.full", "http.request.referrer", "http.request.cookie", "kerberos.client", "smb.object",
-		"rdp.cookie" };
+	static const char *const names[] = { "user.", "file.", "ftp.path", "url.original", "url.path",
+		"url.query", "url.full", "http.request.referrer", "http.request.cookie", "kerberos.client",
+		"smb.object", "rdp.cookie" };
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (bytes_starts(name, names[i]))
 			return true;

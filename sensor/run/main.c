@@ -178,7 +178,8 @@ int main(int argc, char **argv)
 	} else {
 		code = prepare(&p) ? run(&p) : EXIT_WRONG;
 		progress_clear(&p.progress);
-		say_all(&p.diag, !p.options.quiet);
+		/* Quiet is for what went well: a damaged capture is said all the same. */
+		say_all(&p.diag, !p.options.quiet || code != EXIT_GOOD);
 	}
 	fini(&p);
 	return code;
