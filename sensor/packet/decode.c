@@ -70,6 +70,7 @@ enum decoded walk_ethernet(struct walk *w)
 	w->p->dmac = mac_of(cur_take(&c, 6));
 	w->p->smac = mac_of(cur_take(&c, 6));
 	w->p->has_mac = true;
+	w->tunneled = false;
 	uint16_t type = cur_be16(&c);
 	walk_past(w, 14);
 	return walk_ethertype(w, type);

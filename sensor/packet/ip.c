@@ -209,6 +209,7 @@ enum decoded walk_ipv4(struct walk *w)
 	enum decoded is;
 	if (!walk_has(w, 20))
 		return walk_short(w, 20);
+	walk_at_ip(w);
 	struct cur c = cur_of(w->in);
 	uint8_t first = cur_u8(&c);
 	size_t head = (size_t)(first & 15) * 4;
@@ -321,6 +322,7 @@ enum decoded walk_ipv6(struct walk *w)
 	enum decoded is = DECODE_MALFORMED;
 	if (!walk_has(w, 40))
 		return walk_short(w, 40);
+	walk_at_ip(w);
 	struct cur c = cur_of(w->in);
 	unsigned version = cur_u8(&c) >> 4;
 	cur_skip(&c, 3);

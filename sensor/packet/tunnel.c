@@ -46,6 +46,7 @@ enum decoded walk_mpls(struct walk *w, uint16_t ethertype)
 	}
 	if (!is_last)
 		return DECODE_MALFORMED;
+	w->tunneled = true;
 	int nibble = bytes_at(w->in, 0) >> 4;
 	if ((nibble == 4 || nibble == 6) && !is_ethernet(w->in, 0))
 		return walk_ip(w);
@@ -73,6 +74,7 @@ static enum decoded ppp(struct walk *w, uint16_t ethertype)
 	if (proto != PPP_IPV4 && proto != PPP_IPV6 && proto != PPP_MPLS)
 		return walk_payload(w, ethertype); /* LCP and its like */
 	walk_past(w, at);
+	w->tunneled = true;
 	if (proto == PPP_MPLS)
 		return walk_mpls(w, 0x8847);
 	return proto == PPP_IPV4 ? walk_ipv4(w) : walk_ipv6(w);

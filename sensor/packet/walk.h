@@ -17,6 +17,8 @@ struct walk {
 	size_t wire;     /* as the headers so far say; >= in.n */
 	unsigned depth;  /* encapsulations taken off */
 	unsigned tags;   /* VLAN tags of this Ethernet frame */
+	bool tunneled;   /* since the last Ethernet header a tunnel began: its addresses are the tunnel's ends
+			  */
 };
 
 /* n more bytes are needed and not there: on the wire they were, or not even there. */
@@ -42,6 +44,16 @@ static inline void walk_limit(struct walk *w, size_t n)
 {
 	w->in = bytes_first(w->in, n);
 	w->wire = n;
+}
+
+/* At an IP header: the Ethernet addresses are this packet's only if no tunnel lies between. */
+static inline void walk_at_ip(struct walk *w)
+{
+	if (w->tunneled) {
+		w->p->has_mac = false;
+		w->p->smac = w->p->dmac = (struct mac){ 0 };
+	}
+	w->tunneled = true;
 }
 
 /* Into one more encapsulation. False: the limit is reached, the layer is to be handed on as it is. */
