@@ -23,6 +23,7 @@ bool walk_enter(struct walk *w)
 		p->outer_dst = p->dst;
 	}
 	p->src = p->dst = (struct addr){ .family = 0 };
+	p->smac = p->dmac = (struct mac){ 0 }; /* the tunnel's ends, not the hosts' */
 	p->is_ip = false;
 	p->sport = p->dport = 0;
 	p->proto = p->ttl = 0;

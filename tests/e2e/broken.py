@@ -44,7 +44,7 @@ def cases(folder):
     yield "policies missing", ["-r", str(GOOD), "-q", "-p", str(folder / "no-such")], 1, "no-such"
     rules = folder / "rules"
     rules.mkdir()
-    (rules / "bad.yml").write_text("title: Bad\nid: 1\nlogsource: {category: hl7}\ndetection:\n    a:\n        hl7.no_such_field: 1\n    condition: a\n")
+    (rules / "bad.yml").write_text("title: Bad\nid: 6c87886a-f2ed-4ec3-b9db-35333847b64e\nlevel: low\nlogsource: {product: wardwatch, service: hl7}\ndetection:\n    a:\n        hl7.no_such_field: 1\n    condition: a\n")
     yield "bad policy", ["-r", str(GOOD), "-q", "-p", str(rules)], 1, "bad.yml:"
     yield "configuration missing", ["-r", str(GOOD), "-q", "-c", str(folder / "no.yml"), *POLICIES], 1, "no.yml"
     yield "bad configuration", ["-r", str(GOOD), "-q", "-c", file("bad.yml", b"limits: {flows: many}\n"), *POLICIES], 1, "bad.yml:1"

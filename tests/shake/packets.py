@@ -147,8 +147,8 @@ TUNNELS = {
     "erspan3": lambda p, n: outer_ip(47, struct.pack("!HHI", 0x1000, 0x22EB, n) + struct.pack("!HHIHH", 0x2000, 77, n, 0, 0) + p.frame(), n),
     "vxlan": lambda p, n: outer_udp(4789, struct.pack("!II", 0x08000000, 4097 << 8) + p.frame(), n),
     "geneve": lambda p, n: outer_udp(6081, struct.pack("!HHI", 0, 0x6558, 4097 << 8) + p.frame(), n),
-    "mpls": lambda p, n: OUTER + struct.pack("!HII", 0x8847, 100 << 12 | 64, 200 << 12 | 0x100 | 64) + p.network(),
-    "pppoe": lambda p, n: OUTER + struct.pack("!HBBHHH", 0x8864, 0x11, 0, 1, len(p.network()) + 2,
+    "mpls": lambda p, n: p.dmac + p.smac + struct.pack("!HII", 0x8847, 100 << 12 | 64, 200 << 12 | 0x100 | 64) + p.network(),
+    "pppoe": lambda p, n: p.dmac + p.smac + struct.pack("!HBBHHH", 0x8864, 0x11, 0, 1, len(p.network()) + 2,
                                               0x0021 if p.ethertype == IP4 else 0x0057) + p.network(),
     "ip_in_ip": lambda p, n: outer_ip(4 if p.ethertype == IP4 else 41, p.network(), n),
 }

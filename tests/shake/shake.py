@@ -259,7 +259,7 @@ def is_subsequence(short, long):
     return all(any(x == y for y in rest) for x in short)
 
 
-def complain_of_rest(whole, events, proto, mark, least, single):
+def complain_of_rest(whole, events, proto, mark, least):
     """What is left of the capture after a loss: in order, up to the end, with the mark where something is missing."""
     found = by_sender(events, proto)
     for side, all_of_it in whole.items():
@@ -268,7 +268,7 @@ def complain_of_rest(whole, events, proto, mark, least, single):
         if len(found[side]) < len(all_of_it) - least:
             return f"{len(found[side])} of the {side}'s {len(all_of_it)} events"
         missing = len(found[side]) < len(all_of_it)
-        if single and missing and found[side][-1:] == all_of_it[-1:] and not any(
+        if missing and found[side][-1:] == all_of_it[-1:] and not any(
                 mark in e.get("event.flags", []) for e in events if e["event.category"] == proto and e["event.sender"] == side):
             return f"events of the {side} are missing and none says {mark}"
     return None
@@ -285,16 +285,16 @@ def differences(capture, proto, expected):
         return f"{conflicts} conflicts told; {first_difference(expected, lines)}"
     if proto != "tcp":
         yield "conflicting overlap", conflicting(capture), told
-    if proto not in ("hl7", "dicom"):
-        return
+    conversations = {frozenset([(p.src, p.sport), (p.dst, p.dport)]) for p in capture}
+    if proto not in ("hl7", "dicom") or len(conversations) > 1:
+        return  # between conversations there is no order to hold
     segments = data_segments(capture)
-    single = len({frozenset([(p.src, p.sport), (p.dst, p.dport)]) for p in capture}) == 1
     whole = by_sender([json.loads(line) for line in expected], proto)
     for lost in segments[2:-2:max(1, len(segments) // 5)]:
         yield f"segment {lost} lost", without(capture, {lost}), \
-            lambda lines, events: complain_of_rest(whole, events, proto, "after_gap", 2, single)
+            lambda lines, events: complain_of_rest(whole, events, proto, "after_gap", 2)
     yield "start in the middle", capture[segments[len(segments) // 2]:], \
-        lambda lines, events: complain_of_rest(whole, events, proto, "midstream", len(expected), single)
+        lambda lines, events: complain_of_rest(whole, events, proto, "midstream", len(expected))
 
 
 def jobs(path, proto, expected, folder, only):
@@ -327,11 +327,14 @@ def main(program, path, only):
         print(f"{expected_path} is missing")
         return 1
     expected = expected_path.read_text().splitlines()
+    if ward.golden_lines(path, ward.Run(program, path, options=["-q"])) != expected:
+        print("even as it is the capture gives other events: see its golden test")
+        return 1
     bad = 0
     with tempfile.TemporaryDirectory(prefix="shake-") as folder, ThreadPoolExecutor(2) as pool:
         def one(job):
             name, file, check = job
-            run = ward.Run(program, file, options=["-q"])
+            run = ward.Run(program, file, options=["-q"], policies=folder)  # none: events do not hang on them
             if run.status != 0:
                 return name, f"exit status {run.status}: {run.stderr.decode(errors='replace')[-2000:]}"
             return name, check(ward.golden_lines(path, run), run.lines("events.jsonl"))
