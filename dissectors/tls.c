@@ -81,15 +81,14 @@ static void check_established(struct dx *x)
 	ev_end(x);
 }
 
+/* In 1.3 it is for show (RFC 8446 D.4): hellos may still follow. */
 static void changed_keys(struct dx *x)
 {
 	struct tls_state *s = x->state;
 	s->ccs[x->dir] = true;
-	/* In 1.3 it is for show (RFC 8446 D.4): hellos may still follow. */
-	if (!s->server_hello_seen || tls_is_13(s->version))
-		return;
 	check_established(x);
-	dx_done(x, false);
+	if (s->is_established)
+		dx_done(x, false);
 }
 
 static void application_data(struct dx *x, size_t n)
