@@ -281,7 +281,9 @@ bool detect_eval(const struct detect *d, const struct view *v, struct detect_rea
 
 static void node_fields(const struct node *n, void (*fn)(void *arg, uint16_t field), void *arg)
 {
-	if (n->kind == NODE_ITEM && !n->item->keyword) {
+	if (n->kind == NODE_ITEM && n->item->keyword) {
+		fn(arg, DETECT_ANY_FIELD);
+	} else if (n->kind == NODE_ITEM) {
 		if (n->item->field != FIELD_EVENT)
 			fn(arg, n->item->field);
 		for (unsigned i = 0; i < n->item->n; i++)

@@ -34,7 +34,8 @@ struct detect_reason {
 
 /* reason may be NULL. */
 bool detect_eval(const struct detect *d, const struct view *v, struct detect_reason *reason);
-/* Calls fn for each field the detection names. */
+/* Calls fn for each field the detection names, and with DETECT_ANY_FIELD for keywords. */
+enum { DETECT_ANY_FIELD = 0xffff };
 void detect_fields(const struct detect *d, void (*fn)(void *arg, uint16_t field), void *arg);
 
 #endif

@@ -15,6 +15,7 @@ enum { SETS_MAX = 8, PATH_BYTES = 1024, DEPTH_MAX = 8 };
 struct fingerprint {
 	const char *id;
 	struct detect *match;
+	uint64_t needs; /* 1 << attr: it holds only where there is one of these; all ones: ask always */
 	unsigned confidence;
 	unsigned n_sets;
 	struct {
@@ -161,6 +162,30 @@ static void read_sets(struct reader *r, struct fingerprint *fp, const struct yam
 	}
 }
 
+_Static_assert(ATTR_N < 64, "a bit for each attribute");
+
+static void add_need(void *arg, uint16_t field)
+{
+	*(uint64_t *)arg |= field < ATTR_N ? 1ull << field : UINT64_MAX;
+}
+
+static struct leaf get_nothing(const struct view *v, uint16_t field)
+{
+	(void)v;
+	(void)field;
+	return (struct leaf){ 0 };
+}
+
+/* What does not hold where nothing is known needs one of its fields; what does (`not`, `null`) is always
+ * asked. */
+static uint64_t needs_of(const struct detect *match)
+{
+	static const struct view nothing = { .get = get_nothing };
+	uint64_t needs = 0;
+	detect_fields(match, add_need, &needs);
+	return needs == 0 || detect_eval(match, &nothing, NULL) ? UINT64_MAX : needs;
+}
+
 static void read_fingerprint(struct reader *r, const struct yaml_node *entry)
 {
 	struct fingerprints *f = r->f;
@@ -188,6 +213,7 @@ static void read_fingerprint(struct reader *r, const struct yaml_node *entry)
 	fp.match = detect_compile(match, &attr_schema, (struct bytes){ 0 }, true, r->file, r->diag);
 	if (!fp.match)
 		return;
+	fp.needs = needs_of(fp.match);
 	arena_grow(&f->arena, &f->list, &f->cap, f->n, sizeof *f->list);
 	f->list[f->n++] = fp;
 }
@@ -376,12 +402,14 @@ size_t fingerprints_count(const struct fingerprints *f)
 /* ---- asking
  * ---------------------------------------------------------------------------------------------------- */
 
-void fingerprints_eval(const struct fingerprints *f, const struct view *v,
+void fingerprints_eval(const struct fingerprints *f, const struct view *v, uint64_t present,
 	void (*fn)(void *arg, const char *source, unsigned set, struct bytes value, unsigned confidence),
 	void *arg)
 {
 	for (size_t i = 0; i < f->n; i++) {
 		const struct fingerprint *fp = &f->list[i];
+		if (fp->needs != UINT64_MAX && !(fp->needs & present))
+			continue;
 		if (!detect_eval(fp->match, v, NULL))
 			continue;
 		for (unsigned s = 0; s < fp->n_sets; s++)

@@ -42,8 +42,9 @@ size_t fingerprints_count(const struct fingerprints *f);
 enum { SET_MAKES = ATTR_N, SET_PASSES_ON, SET_N };
 
 /* Calls fn for each thing that a matching fingerprint sets (enum attr, SET_MAKES: a protocol's name,
- * SET_PASSES_ON), in file order. source is its id; texts live as long as f. */
-void fingerprints_eval(const struct fingerprints *f, const struct view *v,
+ * SET_PASSES_ON), in file order. source is its id; texts live as long as f. present: 1 << attr of every
+ * attribute that the view has a value of; fingerprints that need others are not even asked. */
+void fingerprints_eval(const struct fingerprints *f, const struct view *v, uint64_t present,
 	void (*fn)(void *arg, const char *source, unsigned set, struct bytes value, unsigned confidence),
 	void *arg);
 

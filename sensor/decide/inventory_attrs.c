@@ -276,16 +276,18 @@ void device_judge(struct device *root)
 		values_keep(n, true);
 	struct tree_view view = { .view = { .get = tree_get }, .root = root };
 	struct verdict verdict = { .root = root };
+	uint64_t present = device_is_router(root) ? 1ull << ATTR_ROUTER : 0;
 	/* A type that a protocol states outright counts like a fingerprint. */
 	TREE_EACH (n, root)
 		for (uint32_t i = n->values; i; i = value_at(inv, i)->next) {
 			const struct value *v = value_at(inv, i);
+			present |= 1ull << v->attr;
 			const struct type_row *row = v->attr == ATTR_TYPE ? type_find(value_text(v)) : NULL;
 			if (row)
 				say_type(&verdict, v->source, row->key, v->confidence);
 		}
 	if (inv->fingerprints)
-		fingerprints_eval(inv->fingerprints, &view.view, on_set, &verdict);
+		fingerprints_eval(inv->fingerprints, &view.view, present, on_set, &verdict);
 	rank(root, &verdict);
 }
 

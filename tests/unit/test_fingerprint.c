@@ -61,14 +61,41 @@ static void test_eval(void **state)
 		.field = { ATTR_DICOM_MODALITY, ATTR_HOST_NAME },
 		.value = { bytes_str("ct"), bytes_str("CT-1") },
 		.n = 2 };
-	fingerprints_eval(f, &v.view, collect, out);
+	uint64_t present = 1ull << ATTR_DICOM_MODALITY | 1ull << ATTR_HOST_NAME;
+	fingerprints_eval(f, &v.view, present, collect, out);
 	assert_string_equal(out, "ct:type=imaging_ct@85 ct:role=pacs@85 ct:role=ris@85 both:makes=dicom@40 "
 				 "both:passes_on=yes@40 ");
 	out[0] = 0;
 	v.field[0] = ATTR_MAC_VENDOR;
 	v.value[0] = bytes_str("x");
-	fingerprints_eval(f, &v.view, collect, out);
+	present = 1ull << ATTR_MAC_VENDOR | 1ull << ATTR_HOST_NAME;
+	fingerprints_eval(f, &v.view, present, collect, out);
 	assert_string_equal(out, "");
+	fingerprints_free(f);
+	diag_free(&d);
+}
+
+/* Asked only where it could hold, and always where it could: with `not`, null and keywords too. */
+static void needs(void **state)
+{
+	(void)state;
+	struct diag d = { 0 };
+	char out[512] = "";
+	struct fingerprints *f =
+		parse("dialect: wardwatch/1\nkind: fingerprints\nfingerprints:\n"
+		      "  - {id: absent, match: {host_name: null}, set: {role: pacs}, confidence: 40}\n"
+		      "  - id: no\n    match: {a: {host_name: x}, condition: not a}\n"
+		      "    set: {role: pacs}\n    confidence: 40\n"
+		      "  - id: either\n    match: {a: [ct], b: {host_name: x}, condition: a or b}\n"
+		      "    set: {role: pacs}\n    confidence: 40\n",
+			&d);
+	diag_print(&d, stderr, false);
+	assert_non_null(f);
+	struct facts v = {
+		.view = { .get = get }, .field = { ATTR_DICOM_MODALITY }, .value = { bytes_str("ct") }, .n = 1
+	};
+	fingerprints_eval(f, &v.view, 1ull << ATTR_DICOM_MODALITY, collect, out);
+	assert_string_equal(out, "absent:role=pacs@40 no:role=pacs@40 either:role=pacs@40 ");
 	fingerprints_free(f);
 	diag_free(&d);
 }
@@ -173,7 +200,7 @@ static void test_shipped(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_eval),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_eval), cmocka_unit_test(needs),
 		cmocka_unit_test(test_prefixes_and_arcs), cmocka_unit_test(test_mistakes),
 		cmocka_unit_test(test_shipped) };
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
