@@ -1,0 +1,54 @@
+/*
+ * fuzz_frame: raw frames through worker and hub with the shipped policies, nDPI off (it is not ours to fuzz).
+ *
+ * Input: a byte that picks the link type, then frames: a little-endian uint16 length (top bit: some of the
+ * frame was cut off by the capture; next bit: three seconds pass before it) and the bytes.
+ */
+#include "run.h"
+
+#include "base/assert.h"
+#include "fuzz.h"
+
+#include <stdlib.h>
+
+enum { CUT = 0x8000, WAIT = 0x4000, LENGTH = 0x3fff };
+
+static const uint16_t links[] = { 1, 101, 113, 276, 0, 12, 108, 228, 229 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct policy *policy;
+	static struct fingerprints *fingerprints;
+	if (!policy) {
+		const char *path = WW_SOURCE_DIR "/policies";
+		struct diag diag = { 0 };
+		policy = policy_load(&path, 1, &diag);
+		fingerprints = fingerprints_load(&path, 1, &diag);
+		ASSERT(policy && fingerprints);
+		diag_free(&diag);
+	}
+	struct run_line *l = run_line_new(policy, fingerprints);
+	struct cur c = cur_of(bytes_of(data, size));
+	uint16_t link = links[cur_u8(&c) % (sizeof links / sizeof *links)];
+	uint64_t ts_ns = 1772352000000000000u;
+	for (uint64_t n = 1; cur_more(&c); n++) {
+		uint16_t head = cur_le16(&c);
+		size_t left = cur_left(&c), len = head & LENGTH;
+		struct bytes in = cur_take(&c, len < left ? len : left);
+		uint8_t *copy = malloc(in.n ? in.n : 1); /* of exactly its size */
+		ASSERT(copy);
+		if (in.n)
+			memcpy(copy, in.p, in.n);
+		ts_ns += head & WAIT ? 3000000000u : 100000u;
+		struct frame f = { .ts_ns = ts_ns,
+			.number = n,
+			.data = bytes_of(copy, in.n),
+			.wire_bytes = (uint32_t)in.n + (head & CUT ? 100 : 0),
+			.linktype = link };
+		run_line_frame(l, &f);
+		free(copy);
+	}
+	run_line_finish(l);
+	run_line_free(l);
+	return 0;
+}
