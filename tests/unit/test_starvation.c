@@ -32,8 +32,7 @@ static uint64_t all_full(const struct counters *c)
 {
 	uint64_t sum = 0;
 	for (size_t i = 0; i < counter_rows_n; i++)
-		if (strncmp(counter_rows[i].name, "full_", 5) == 0)
-			sum += counter_get(c, &counter_rows[i]);
+		sum += counter_rows[i].is_full ? counter_get(c, &counter_rows[i]) : 0;
 	return sum;
 }
 
