@@ -149,8 +149,9 @@ static void make_room(struct flows *t)
 	flow_end(t, worst);
 }
 
-static uint32_t flow_find(struct flows *t, const struct flow_key *k, uint64_t hash)
+static uint32_t flow_find(struct flows *t, const struct flow_key *k)
 {
+	uint64_t hash = hash_bytes(&t->seed, k, sizeof *k);
 	uint32_t i;
 	for (uint32_t at = table_first(&t->table, hash); (i = table_at(&t->table, at, hash)) != TABLE_END;
 		at = table_next(&t->table, at))
@@ -171,8 +172,9 @@ struct flow *flow_of(struct flows *t, const struct packet *p, enum dir *dir)
 {
 	struct flow_key k;
 	bool src_is_hi = key_of(p, &k);
-	uint64_t hash = hash_bytes(&t->seed, &k, sizeof k);
-	uint32_t i = flow_find(t, &k, hash);
+	uint32_t i = t->latest; /* packets come in trains */
+	if (!i || memcmp(&((struct flow *)pool_at(&t->pool, i))->key, &k, sizeof k) != 0)
+		i = flow_find(t, &k);
 	if (i && begins_anew(pool_at(&t->pool, i), p)) {
 		flow_end(t, pool_at(&t->pool, i));
 		i = 0;
@@ -188,10 +190,11 @@ struct flow *flow_of(struct flows *t, const struct packet *p, enum dir *dir)
 		}
 	}
 	struct flow *f = pool_at(&t->pool, i);
+	t->latest = i;
 	if (is_new) {
 		f->key = k;
 		flow_start(t, f, p, src_is_hi);
-		table_put(&t->table, hash, i);
+		table_put(&t->table, hash_bytes(&t->seed, &k, sizeof k), i);
 		wheel_add(&t->wheel, i, p->ts_ns / SECOND + idle_s[f->state]);
 	}
 	*dir = !(f->flags & FLOW_CLIENT_IS_HI) == src_is_hi ? DIR_SERVER : DIR_CLIENT;
@@ -286,6 +289,8 @@ static void end_at(struct flows *t, struct flow *f, uint64_t ts_ns)
 	if (f->wheel.prev)
 		wheel_del(&t->wheel, i);
 	table_del(&t->table, hash_bytes(&t->seed, &f->key, sizeof f->key), i);
+	if (t->latest == i)
+		t->latest = 0;
 	pool_put(&t->pool, i);
 }
 

@@ -103,6 +103,7 @@ struct flows {
 	struct dx_engine *engine;
 	struct labels *labels; /* NULL: identify is off */
 	uint32_t clock_hand;
+	uint32_t latest; /* index of the last packet's flow, 0: ended */
 	uint64_t now_ns;
 	uint64_t by_first[3][256]; /* which probes can say yes after this byte: TCP, UDP, other */
 };
