@@ -162,7 +162,7 @@ static struct device *spoke(struct inventory *inv, const struct event *e, unsign
 static struct device *node_of(struct inventory *inv, const struct event *e, unsigned side)
 {
 	const struct addr *ip = side_ip(e, side);
-	uint16_t vlan = e->conv.vlan[side];
+	uint16_t vlan = side_vlan(e, side);
 	if (addr_is_home(ip))
 		return get_ip(inv, ip, vlan, e->conv.vni);
 	if (addr_is_host(ip))

@@ -20,7 +20,7 @@ const struct device *inventory_of(const struct inventory *inv, const struct even
 {
 	const struct addr *ip = side == DIR_CLIENT ? &e->conv.src : &e->conv.dst;
 	const struct mac *mac = side == DIR_CLIENT ? &e->conv.smac : &e->conv.dmac;
-	uint16_t vlan = e->conv.vlan[side];
+	uint16_t vlan = side_vlan(e, side);
 	const struct device *n = NULL;
 	if (addr_is_host(ip))
 		n = find_ip(inv, ip, vlan, e->conv.vni);

@@ -178,7 +178,7 @@ static void hand_over(struct device *m, struct device *a)
 {
 	struct inventory *inv = m->inv;
 	node_close(a);
-	struct device *fresh = get_ip(inv, &a->ip, a->segment, a->vni);
+	struct device *fresh = new_ip(inv, &a->ip, a->segment, a->vni);
 	if (!fresh)
 		return;
 	for (unsigned i = 0; i < m->n_vlan; i++)
@@ -213,12 +213,31 @@ static void earlier_lease(struct device *m)
 	}
 }
 
+/* Networks that repeat each other's addresses in two VLANs, as makers deliver them: another host has that
+ * address there. One that claims more than that answers for others (RFC 1027). */
+static bool claims_twin(const struct device *m, const struct device *a, const struct device *holder)
+{
+	return a->claimed && a->ip.family == 4 && !share_vlan(holder, m) && m->claimed4 == 0 &&
+	       !mac_forwards(m) && !mac_forwards(holder) && !m->told_router;
+}
+
+static void take_twin(struct device *m, const struct device *a, uint16_t vlan)
+{
+	struct device *twin = new_ip(m->inv, &a->ip, vlan, a->vni);
+	if (!twin)
+		return;
+	m->inv->has_twins = true;
+	node_vlan(twin, vlan);
+	take(m, twin);
+}
+
 void join_claimed(struct device *m, const struct addr *ip, bool lease)
 {
 	struct inventory *inv = m->inv;
 	if (!addr_is_host(ip))
 		return;
-	struct device *a = get_ip(inv, ip, inv->now->conv.vlan[inv->now->dir & 1], inv->now->conv.vni);
+	uint16_t vlan = inv->now->conv.vlan[inv->now->dir & 1];
+	struct device *a = get_ip(inv, ip, vlan, inv->now->conv.vni);
 	if (!a)
 		return;
 	node_touch(a);
@@ -232,6 +251,8 @@ void join_claimed(struct device *m, const struct addr *ip, bool lease)
 	} else if (!a->claimed && (mac_forwards(c) || !share_vlan(c, m))) {
 		take(m, a);
 		found_elsewhere(c);
+	} else if (!lease && vlan && claims_twin(m, a, c)) {
+		take_twin(m, a, vlan);
 	} else if (lease || inv->now->ts_ns - c->last_ns > TAKEOVER_NS) {
 		hand_over(m, a);
 	} else {

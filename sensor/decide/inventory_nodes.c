@@ -234,7 +234,8 @@ static uint64_t key_hash(
 	return hash_bytes(&inv->hash, k.b, k.n);
 }
 
-/* Link-local addresses repeat from segment to segment; others are the same host's in every VLAN. */
+/* Link-local addresses repeat from segment to segment; others are the same host's in every VLAN (mirror ports
+ * show the two directions with different ones) until two hosts in two VLANs claim one. */
 static uint16_t ip_segment(const struct addr *ip, uint16_t vlan)
 {
 	return addr_is_link_local(ip) ? vlan : 0;
@@ -278,7 +279,9 @@ static struct device *find(const struct inventory *inv, uint64_t key, enum node_
 
 struct device *find_ip(const struct inventory *inv, const struct addr *ip, uint16_t vlan, uint32_t vni)
 {
-	return find(inv, ip_key(inv, ip, ip_segment(ip, vlan), vni), NODE_IP, ip, NULL);
+	struct device *twin =
+		vlan && inv->has_twins ? find(inv, ip_key(inv, ip, vlan, vni), NODE_IP, ip, NULL) : NULL;
+	return twin ? twin : find(inv, ip_key(inv, ip, ip_segment(ip, vlan), vni), NODE_IP, ip, NULL);
 }
 
 struct device *find_mac(const struct inventory *inv, const struct mac *m, uint16_t vlan, uint32_t vni)
@@ -333,10 +336,12 @@ void node_close(struct device *n)
 struct device *get_ip(struct inventory *inv, const struct addr *ip, uint16_t vlan, uint32_t vni)
 {
 	struct device *n = find_ip(inv, ip, vlan, vni);
-	if (n)
-		return n;
-	uint16_t segment = ip_segment(ip, vlan);
-	n = node_new(inv, NODE_IP, ip_key(inv, ip, segment, vni));
+	return n ? n : new_ip(inv, ip, ip_segment(ip, vlan), vni);
+}
+
+struct device *new_ip(struct inventory *inv, const struct addr *ip, uint16_t segment, uint32_t vni)
+{
+	struct device *n = node_new(inv, NODE_IP, ip_key(inv, ip, segment, vni));
 	if (n) {
 		n->ip = *ip;
 		n->segment = segment;

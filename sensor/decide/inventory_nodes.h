@@ -121,7 +121,8 @@ struct inventory {
 	uint32_t gen, roots, walk;
 	struct table keys; /* all nodes by key */
 	uint32_t oldest, newest, made_first, made_last;
-	uint64_t fed; /* records so far */
+	bool has_twins; /* some address is used in two VLANs by two hosts: there are nodes of one VLAN's */
+	uint64_t fed;   /* records so far */
 	const struct event *now;
 	void (*on_asset)(void *arg, const struct event *asset);
 	void *on_asset_arg;
@@ -164,6 +165,8 @@ struct device *find_identity(const struct inventory *inv, struct bytes key);
 struct device *get_ip(struct inventory *inv, const struct addr *ip, uint16_t vlan, uint32_t vni);
 struct device *get_mac(struct inventory *inv, const struct mac *m, uint16_t vlan, uint32_t vni);
 struct device *get_identity(struct inventory *inv, struct bytes key);
+/* A new node of that address in that segment (0: in all), which must have none. */
+struct device *new_ip(struct inventory *inv, const struct addr *ip, uint16_t segment, uint32_t vni);
 /* A device is let go: the oldest weakly known, never one that the record in hand is about. */
 void node_make_room(struct inventory *inv);
 /* Forgets one node; what hung under it stands by itself. */
@@ -173,6 +176,11 @@ void node_close(struct device *n);
 /* Seen now: it and its device are the last to be let go, and are looked at at the end of the record. */
 void node_touch(struct device *n);
 void node_vlan(struct device *n, uint16_t vlan);
+/* The VLAN in which to look for that side's address: its own, of a silent side the other's. */
+static inline uint16_t side_vlan(const struct event *e, unsigned side)
+{
+	return e->conv.vlan[side] ? e->conv.vlan[side] : e->conv.vlan[!side];
+}
 /* Home networks: private and link-local ranges. */
 bool addr_is_home(const struct addr *a);
 bool mac_is_virtual_router(const struct mac *m);

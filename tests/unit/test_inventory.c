@@ -308,29 +308,61 @@ static void test_virtual_and_group_macs(void **state)
 	assert_int_equal(inventory_count(w->inv), 2); /* the router and 10.0.0.7 by its address */
 }
 
+static void arp_in(struct world *w, uint16_t vlan, const char *ip, const char *mac)
+{
+	struct rec r;
+	rec_observe(&r, PROTO_arp, OB_ADDRESS);
+	rec_from(&r, NULL, mac);
+	rec_event(&r)->conv.vlan[0] = vlan;
+	rec_about(&r, ip, mac);
+	feed(w, &r);
+}
+
 static void test_local_mac_in_two_vlans(void **state)
 {
 	struct world *w = *state;
-	struct rec r;
-	for (uint16_t vlan = 10; vlan <= 20; vlan = (uint16_t)(vlan + 10)) {
-		rec_observe(&r, PROTO_arp, OB_ADDRESS);
-		rec_from(&r, NULL, "02-00-00-00-00-01");
-		rec_event(&r)->conv.vlan[0] = vlan;
-		rec_about(&r, vlan == 10 ? "10.1.0.1" : "10.2.0.1", "02-00-00-00-00-01");
-		feed(w, &r);
-	}
+	arp_in(w, 10, "10.1.0.1", "02-00-00-00-00-01");
+	arp_in(w, 20, "10.2.0.1", "02-00-00-00-00-01");
 	assert_int_equal(inventory_count(w->inv), 2);
-	for (uint16_t vlan = 10; vlan <= 20; vlan = (uint16_t)(vlan + 10)) {
-		rec_observe(&r, PROTO_arp, OB_ADDRESS);
-		rec_from(&r, NULL, CT);
-		rec_event(&r)->conv.vlan[0] = vlan;
-		rec_about(&r, "10.3.0.1", CT);
-		feed(w, &r);
-	}
+	arp_in(w, 10, "10.3.0.1", CT);
+	arp_in(w, 20, "10.3.0.1", CT);
 	const uint16_t *vlans;
 	assert_int_equal(inventory_count(w->inv), 3);
 	assert_int_equal(device_vlans(by_mac(w, CT), &vlans), 2);
 	assert_int_equal(vlans[1], 20);
+}
+
+/* Two networks that use the same addresses, in two VLANs: two devices, and nothing of the one on the other.
+ */
+static void test_same_address_in_two_vlans(void **state)
+{
+	struct world *w = *state;
+	struct rec r;
+	arp_in(w, 10, "192.168.1.5", CT);
+	arp_in(w, 20, "192.168.1.5", MON);
+	for (uint16_t vlan = 10; vlan <= 20; vlan = (uint16_t)(vlan + 10)) {
+		rec_observe(&r, PROTO_dicom, OB_SENDER);
+		rec_from(&r, "192.168.1.5", vlan == 10 ? CT : MON);
+		rec_to(&r, "192.168.1.2", vlan == 10 ? PACS : HIS);
+		rec_event(&r)->conv.vlan[0] = vlan; /* the other side was not heard yet */
+		rec_attr(&r, ATTR_MODEL, vlan == 10 ? "Aquilion" : "MX800", 90);
+		feed(w, &r);
+	}
+	check_attr(by_mac(w, CT), ATTR_MODEL, "Aquilion");
+	check_attr(by_mac(w, MON), ATTR_MODEL, "MX800");
+	assert_int_equal(n_ips(by_mac(w, CT)), 1);
+	assert_int_equal(n_ips(by_mac(w, MON)), 1);
+	assert_int_equal(w->conflicts, 0);
+	rec_begin(&r, PROTO_hl7, 0);
+	rec_to(&r, "192.168.1.5", NULL);
+	rec_event(&r)->conv.vlan[0] = 20;
+	assert_ptr_equal(inventory_of(w->inv, rec_event(&r), DIR_SERVER), by_mac(w, MON));
+	/* In one VLAN that is a conflict, and so is a claim of one who answers for others there. */
+	arp_in(w, 20, "192.168.1.5", EVIL);
+	arp_in(w, 30, "192.168.3.1", GW);
+	arp_in(w, 30, "192.168.1.5", GW);
+	assert_int_equal(w->conflicts, 2);
+	assert_int_equal(n_ips(by_mac(w, GW)), 1);
 }
 
 static void test_arp_spoof(void **state)
@@ -662,12 +694,13 @@ int main(void)
 	const struct CMUnitTest tests[] = { T(test_mac_and_addresses), T(test_router), T(test_forged_sources),
 		T(test_router_with_its_own_address_first), T(test_two_claimed_addresses_are_no_router),
 		T(test_internet_is_no_device), T(test_slaac_is_no_router), T(test_virtual_and_group_macs),
-		T(test_local_mac_in_two_vlans), T(test_arp_spoof), T(test_lease),
-		T(test_replaced_after_silence), T(test_silent_peer_is_no_device), T(test_confidence),
-		T(test_changed_face), T(test_mac_class_and_type), T(test_serial_moved_and_back),
-		T(test_serial_at_the_same_time), T(test_maker_by_arc), T(test_maker_not_of_an_archive),
-		T(test_maker_by_worklist), T(test_maker_not_against_own_word),
-		T(test_station_named_as_sender), T(test_eui64), T(test_behind), T(test_full), T(test_ids) };
+		T(test_local_mac_in_two_vlans), T(test_same_address_in_two_vlans), T(test_arp_spoof),
+		T(test_lease), T(test_replaced_after_silence), T(test_silent_peer_is_no_device),
+		T(test_confidence), T(test_changed_face), T(test_mac_class_and_type),
+		T(test_serial_moved_and_back), T(test_serial_at_the_same_time), T(test_maker_by_arc),
+		T(test_maker_not_of_an_archive), T(test_maker_by_worklist),
+		T(test_maker_not_against_own_word), T(test_station_named_as_sender), T(test_eui64),
+		T(test_behind), T(test_full), T(test_ids) };
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	return failed != 0;
 }
