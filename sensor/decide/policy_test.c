@@ -53,7 +53,9 @@ static bool parse_time(struct bytes text, int64_t *ns)
 	snprintf(copy, sizeof copy, "%.*s", (int)(text.n < 39 ? text.n : 39), (const char *)text.p);
 	if (sscanf(copy, "%4d-%2d-%2dT%2d:%2d:%lfZ%n", &year, &month, &day, &hour, &minute, &second, &used) !=
 			6 ||
-		used != (int)text.n || month < 1 || month > 12 || second < 0 || second >= 61)
+		used != (int)text.n || year < 1970 || year > 2200 || month < 1 || month > 12 || day < 1 ||
+		day > 31 || hour < 0 || hour > 23 || minute < 0 || minute > 59 ||
+		!(second >= 0 && second < 61))
 		return false;
 	/* Days from a calendar counted from March (the leap day last). */
 	int64_t y = year - (month <= 2), era = (y >= 0 ? y : y - 399) / 400, of_era = y - era * 400;

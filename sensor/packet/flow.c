@@ -34,8 +34,8 @@ bool flows_init(struct flows *t, const struct limits *l, struct counters *c, str
 		!pool_init(&t->convs, sizeof(struct dx_conv), l->states) || !table_init(&t->table, l->flows))
 		return false;
 	wheel_init(&t->wheel, &t->pool, offsetof(struct flow, wheel));
-	/* A probe shown one byte tells for which first bytes it need not be asked at all. A datagram is whole, so
-	 * one byte of it is another question. */
+	/* A probe shown one byte tells for which first bytes it need not be asked at all. A datagram is
+	 * whole, so one byte of it is another question. */
 	for (unsigned p = 0; p < PROTO_DISSECTED; p++) {
 		const struct dissector *d = dissectors[p];
 		for (unsigned b = 0; d->probe && b < 256; b++) {

@@ -27,7 +27,8 @@ static void shown(struct mask *m, const char *in, const char *want)
 	for (unsigned again = 0; again < 2; again++) {
 		struct bytes got = mask_text(m, bytes_str(in));
 		if (!bytes_is(got, want))
-			print_error("%s: got %.*s, want %s\n", in, (int)got.n, (const char *)got.p, want ? want : "(none)");
+			print_error("%s: got %.*s, want %s\n", in, (int)got.n, (const char *)got.p,
+				want ? want : "(none)");
 		assert_true(bytes_is(got, want));
 	}
 }
