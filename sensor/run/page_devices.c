@@ -136,17 +136,18 @@ static void cell_vlan(struct text *t, const struct device *dev)
 	text_add(t, n > 2 ? "..." : n ? "" : "-");
 }
 
-static void add_source(struct text *t, const char *source)
+/* What a reader calls a source: a protocol, or the kind of evidence that a fingerprint's id begins with. */
+static const char *source_words(const char *source)
 {
 	static const char *const words[][2] = { { "mac", "MAC vendor" }, { "dicom", "DICOM" },
-		{ "hl7", "HL7" }, { "dhcp", "DHCP" }, { "arp", "ARP" }, { "tls", "TLS" }, { "dns", "DNS" },
-		{ "flow", "traffic" } };
+		{ "hl7", "HL7" }, { "dhcp", "DHCP" }, { "arp", "ARP" }, { "tls", "certificate" },
+		{ "dns", "DNS" }, { "flow", "traffic" }, { "name", "host name" }, { "banner", "banner" },
+		{ "service", "services" }, { "router", "forwarding" }, { "role", "traffic" } };
+	size_t n = bytes_chr(bytes_str(source), 0, '-');
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-		if (strcmp(words[i][0], source) == 0) {
-			text_add(t, "%s", words[i][1]);
-			return;
-		}
-	text_open(t, bytes_str(source));
+		if (bytes_is(bytes_of(source, n), words[i][0]))
+			return words[i][1];
+	return source;
 }
 
 /* Where the type, maker, model and version come from, each source once, then the name it goes by. */
@@ -161,13 +162,14 @@ static void cell_from(struct text *t, struct mask *m, const struct device *dev)
 		size_t k = 0;
 		if (!device_attr(dev, attrs[i], 0, &v))
 			continue;
-		while (k < n && strcmp(seen[k], v.source) != 0)
+		const char *words = source_words(v.source);
+		while (k < n && strcmp(seen[k], words) != 0)
 			k++;
 		if (k < n)
 			continue;
-		seen[n++] = v.source;
+		seen[n++] = words;
 		text_add(t, n > 1 ? ", " : "");
-		add_source(t, v.source);
+		text_open(t, bytes_str(words));
 	}
 	if (device_attr(dev, ATTR_AE_TITLE, 0, &v)) {
 		text_add(t, n ? ", AE " : "AE ");
