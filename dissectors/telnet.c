@@ -24,7 +24,7 @@ static const struct field fields[] = {
 	[AUTH_SCHEME] = { "telnet.auth_scheme", FACT_STR, OPEN, false },
 	[OUTCOME] = { "event.outcome", FACT_STR, OPEN, false },
 	[TERMINAL_TYPE] = { "telnet.terminal_type", FACT_STR, SUSPECT, false },
-	[ENV_NAMES] = { "telnet.env_names", FACT_STR, SUSPECT, true },
+	[ENV_NAMES] = { "telnet.env_names", FACT_STR, OPEN, true },
 	[AUTH_BYPASS] = { "telnet.auth_bypass", FACT_BOOL, OPEN, false },
 	{ 0 },
 };
@@ -365,6 +365,20 @@ static struct bytes env_part(struct cur *c)
 	return cur_take(c, n < all.n ? n : all.n);
 }
 
+/* Well-known variables (RFC 1408, 1572) and those that clients send. Another name may be a value: early
+ * implementations had the codes of VAR and VALUE the wrong way round (RFC 1571). */
+static const char *env_name(struct bytes name)
+{
+	static const char *const known[] = { "USER", "JOB", "ACCT", "PRINTER", "SYSTEMTYPE", "DISPLAY",
+		"TERM", "LANG", "PATH", "HOME", "SHELL", "LOGNAME", "HOSTNAME", "TZ", "LD_LIBRARY_PATH",
+		"LD_PRELOAD", "IFS", "ENV", "COLORTERM", "DEVNAME", "KBDTYPE", "CODEPAGE", "CHARSET",
+		"IBMRSEED", "IBMSUBSPW" };
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (bytes_isi(name, known[i]))
+			return known[i];
+	return "other";
+}
+
 /* Only the names are shown. A USER that is an option ("-f root") is handed to login(1) by servers that do not
  * look: CVE-2007-0882, CVE-2026-24061. */
 static void environment(struct dx *x, struct cur c)
@@ -378,7 +392,8 @@ static void environment(struct dx *x, struct cur c)
 			cur_skip(&c, 1);
 			value = env_part(&c);
 		}
-		ev_str(x, ENV_NAMES, name);
+		if (name.n)
+			ev_text(x, ENV_NAMES, env_name(name));
 		bypass |= bytes_isi(name, "USER") && bytes_at(bytes_trim(value), 0) == '-';
 	}
 	ev_bool(x, AUTH_BYPASS, bypass);

@@ -78,7 +78,7 @@ static void test_typed_login(void **state)
 	(void)state;
 	expect_with(&(struct dxtest){ .proto = PROTO_telnet }, typed, LEN(typed),
 		"telnet.terminal client telnet.terminal_type=XTERM\n"
-		"telnet.environment client telnet.env_names=[USER,OTHER] telnet.auth_bypass=false\n"
+		"telnet.environment client telnet.env_names=[USER,other] telnet.auth_bypass=false\n"
 		"telnet.banner server telnet.banner=Linux 6.1 (pump.example) pump login:\n"
 		"observe telnet sender server banner=Linux 6.1 (pump.example) pump login:@70\n" LOGIN(
 			"server", "success") ATTEMPT("server", OTHER, "accepted", "medium"));
@@ -220,6 +220,17 @@ static void test_bypass(void **state)
 		"telnet.environment client telnet.env_names=[USER] telnet.auth_bypass=true\n");
 }
 
+/* RFC 1571: the codes of VAR and VALUE the wrong way round make a value look like a name. */
+static void test_values_for_names(void **state)
+{
+	(void)state;
+	static const struct chunk chunks[] = { C(
+		"\xff\xfa\x24\x00\x01USER\x00kzubrowski\x01PASSWD\x00hunter2\xff\xf0") };
+	expect(chunks, LEN(chunks),
+		"telnet.environment client telnet.env_names=[USER,other,other] "
+		"telnet.auth_bypass=false\n");
+}
+
 static void test_no_secret_is_said(void **state)
 {
 	(void)state;
@@ -293,6 +304,7 @@ int main(void)
 		cmocka_unit_test(test_one_sided),
 		cmocka_unit_test(test_midstream),
 		cmocka_unit_test(test_bypass),
+		cmocka_unit_test(test_values_for_names),
 		cmocka_unit_test(test_no_secret_is_said),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_probe),
