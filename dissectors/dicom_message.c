@@ -143,6 +143,46 @@ static bool is_ascii(struct bytes v)
 	return true;
 }
 
+/* Text of a device in which this message's patient stands, or a name as PS3.5 writes one (`Doe^Jane`), is in
+ * the wrong place: it is no maker, model or serial number. */
+static bool names_person(const struct dicom_message *m, struct bytes v)
+{
+	static const uint8_t patient[] = { TEXT_PATIENT_NAME, TEXT_PATIENT_ID };
+	struct bytes word, name;
+	if (bytes_chr(v, 0, '^') < v.n)
+		return true;
+	for (size_t at = 0; (word = privacy_token(v, &at)).n;)
+		for (size_t i = 0; i < sizeof patient; i++)
+			for (size_t p = 0;
+				(name = privacy_token(dicom_text(m, (enum dicom_text)patient[i]), &p)).n;)
+				if (bytes_eqi(word, name))
+					return true;
+	return false;
+}
+
+/* CS (PS3.5 6.2): what is no code could be anything. */
+static bool is_code(struct bytes v)
+{
+	bool ok = v.n <= 16;
+	for (size_t i = 0; i < v.n; i++) {
+		int c = bytes_at(v, i);
+		ok &= (c >= 'A' && c <= 'Z') || ascii_digit(c) || c == '_' || c == ' ';
+	}
+	return ok;
+}
+
+/* A text as it may be told; those that are masked on output (station names, AE titles) stay as they are. */
+static struct bytes device_text(const struct dicom_message *m, enum dicom_text which)
+{
+	struct bytes v = dicom_text(m, which);
+	bool is_open = which == TEXT_MANUFACTURER || which == TEXT_MODEL || which == TEXT_SERIAL ||
+		       which == TEXT_SOFTWARE || which == TEXT_UDI;
+	bool ok = which == TEXT_MODALITY || which == TEXT_SCHEDULED_MODALITY
+			  ? is_code(v)
+			  : !is_open || !names_person(m, v);
+	return ok ? v : (struct bytes){ 0 };
+}
+
 /* Values are separated by a backslash, whose byte is the half of a character in some character sets. */
 static void tell_list(struct dx *x, unsigned field, struct bytes v)
 {
@@ -166,8 +206,8 @@ static void tell_texts(const struct telling *t)
 		[TEXT_MOVE_ORIGINATOR] = F_MOVE_ORIGINATOR };
 	for (int i = 0; i < TEXT_N; i++)
 		if (fields[i])
-			ev_str(t->x, fields[i], dicom_text(t->m, (enum dicom_text)i));
-	tell_list(t->x, F_SOFTWARE, dicom_text(t->m, TEXT_SOFTWARE));
+			ev_str(t->x, fields[i], device_text(t->m, (enum dicom_text)i));
+	tell_list(t->x, F_SOFTWARE, device_text(t->m, TEXT_SOFTWARE));
 }
 
 /* A matching key with wildcards or several values names no one patient. */
@@ -263,7 +303,7 @@ static void observe_equipment(const struct telling *t, enum observation_about ab
 	uint64_t told = 0;
 	ob_begin(t->x, about);
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		struct bytes v = dicom_text(t->m, (enum dicom_text)rows[i].text);
+		struct bytes v = device_text(t->m, (enum dicom_text)rows[i].text);
 		if (v.n && !(told >> rows[i].attr & 1))
 			ob_str(t->x, (enum attr)rows[i].attr, v, sure);
 		told |= (uint64_t)(v.n != 0) << rows[i].attr;
@@ -290,7 +330,7 @@ static void observe_worklist(const struct telling *t)
 	if (!is_calling(t, dicom_text(t->m, TEXT_SCHEDULED_AE)))
 		return;
 	ob_begin(t->x, OB_SENDER);
-	ob_str(t->x, ATTR_DICOM_MODALITY, dicom_text(t->m, TEXT_SCHEDULED_MODALITY), 85);
+	ob_str(t->x, ATTR_DICOM_MODALITY, device_text(t->m, TEXT_SCHEDULED_MODALITY), 85);
 	ob_end(t->x);
 }
 

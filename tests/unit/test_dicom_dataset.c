@@ -252,6 +252,25 @@ static void test_modality_of_itself(void **state)
 		"location=ROOM 4@90\n");
 }
 
+/* Where the patient stands in the fields of the equipment, by mistake or to hide a leak, nothing is told. */
+static void test_patient_in_equipment(void **state)
+{
+	struct talk t = { 0 };
+	struct out set = { 0 };
+	(void)state;
+	put_text(&set, SYNTAX_IMPLICIT, 0x00080060, "CS", "Jane Doe");
+	put_text(&set, SYNTAX_IMPLICIT, 0x00080070, "LO", "ROE^RICHARD");
+	put_text(&set, SYNTAX_IMPLICIT, 0x00081090, "LO", "Scan of jane");
+	put_text(&set, SYNTAX_IMPLICIT, 0x00100010, "PN", "DOE^JANE");
+	put_text(&set, SYNTAX_IMPLICIT, 0x00100020, "LO", "MRN12345");
+	put_text(&set, SYNTAX_IMPLICIT, 0x00181000, "LO", "MRN12345");
+	put_text(&set, SYNTAX_IMPLICIT, 0x00181020, "LO", "2.0");
+	say_association(&t, "CT1", CT, "1.2.840.10008.1.2");
+	say_p_data(&t, DIR_CLIENT, 3, command(CT, 1, true, -1, (struct out){ 0 }));
+	say_p_data(&t, DIR_CLIENT, 2, view(&set));
+	expect_lines(&t, "observe dicom maker", "observe dicom maker client firmware=2.0@80\n");
+}
+
 static void expect_find(const char *name, const char *id, const char *removed, const char *want)
 {
 	struct talk t = { 0 };
@@ -328,6 +347,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_syntaxes),
+		cmocka_unit_test(test_patient_in_equipment),
 		cmocka_unit_test(test_fragments),
 		cmocka_unit_test(test_pixels_pass),
 		cmocka_unit_test(test_gap),
