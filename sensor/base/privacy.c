@@ -1,5 +1,7 @@
 #include "base/privacy.h"
 
+#include "base/utf8.h"
+
 #include <openssl/sha.h>
 
 static const char *const names[][2] = {
@@ -41,6 +43,23 @@ void privacy_key_init(struct privacy_key *k, struct bytes secret, bool from_file
 	explicit_bzero(key, sizeof key);
 }
 
+/* One character in canonical form; gives its bytes. HL7 says M\xfcller (ISO 8859-1) of whom a DHCP client's
+ * name m\xc3\xbcller-pc is: a byte of no UTF-8 sequence is taken for Latin-1, and all alphabets are folded.
+ */
+static size_t canonical(uint32_t c, uint8_t out[4])
+{
+	c = utf8_fold(c >= UTF8_RAW ? c - UTF8_RAW : c);
+	if (c < 0x80) {
+		out[0] = ascii_upper((uint8_t)c);
+		return 1;
+	}
+	size_t n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+	for (size_t i = n - 1; i > 0; i--, c >>= 6)
+		out[i] = (uint8_t)(0x80 | (c & 0x3f));
+	out[0] = (uint8_t)(0xf00 >> n | c);
+	return n;
+}
+
 struct pseudonym privacy_pseudonym(const struct privacy_key *k, struct bytes value)
 {
 	SHA256_CTX c;
@@ -49,11 +68,11 @@ struct pseudonym privacy_pseudonym(const struct privacy_key *k, struct bytes val
 	value = bytes_trim(value);
 	SHA256_Init(&c);
 	SHA256_Update(&c, k->inner, sizeof k->inner);
-	for (size_t at = 0; at < value.n; at += sizeof upper) {
-		struct bytes part = bytes_sub(value, at, sizeof upper);
-		for (size_t i = 0; i < part.n; i++)
-			upper[i] = ascii_upper(part.p[i]);
-		SHA256_Update(&c, upper, part.n);
+	while (value.n) {
+		size_t n = 0;
+		while (value.n && n + 4 <= sizeof upper)
+			n += canonical(utf8_next(&value), upper + n);
+		SHA256_Update(&c, upper, n);
 	}
 	SHA256_Final(sum, &c);
 	SHA256_Init(&c);

@@ -50,7 +50,8 @@ struct privacy_key {
 
 /* Key material of any length. */
 void privacy_key_init(struct privacy_key *k, struct bytes secret, bool from_file);
-/* Of the value in canonical form: ASCII letters upper case, blanks at both ends cut. */
+/* Of the value in canonical form: blanks at both ends cut, ASCII letters upper case, other characters folded
+ * (utf8_fold) and in UTF-8; bytes that are no UTF-8 count as ISO 8859-1. */
 struct pseudonym privacy_pseudonym(const struct privacy_key *k, struct bytes value);
 /*
  * The next token of text that could name a person or a number: a run of letters, digits and bytes above

@@ -154,6 +154,29 @@ static void digests(void **state)
 	assert_string_equal(b64, "Zm9vYmE=");
 }
 
+/* The same person however a protocol writes him: case, UTF-8 or ISO 8859-1. */
+static void pseudonyms_of_alphabets(void **state)
+{
+	(void)state;
+	static const char *const same[] = { "M\xc3\x9cLLENH\xc3\x96"
+					    "FER",
+		"m\xc3\xbcllenh\xc3\xb6"
+		"fer",
+		"M\xfcllenh\xf6"
+		"fer",
+		"M\xdcLLENH\xd6"
+		"FER" };
+	struct privacy_key k;
+	privacy_key_init(&k, bytes_str("k"), false);
+	struct pseudonym first = privacy_pseudonym(&k, bytes_str(same[0]));
+	for (size_t i = 1; i < sizeof same / sizeof *same; i++) {
+		struct pseudonym p = privacy_pseudonym(&k, bytes_str(same[i]));
+		assert_memory_equal(&p, &first, sizeof p);
+	}
+	struct pseudonym other = privacy_pseudonym(&k, bytes_str("Mullenhofer"));
+	assert_memory_not_equal(&other, &first, sizeof other);
+}
+
 static void pseudonyms(void **state)
 {
 	(void)state;
@@ -167,19 +190,19 @@ static void pseudonyms(void **state)
 	assert_memory_not_equal(&a, &c, sizeof a);
 }
 
-static void hmac_is_rfc_4231(void **state)
+static void hmac_is_rfc_2104(void **state)
 {
 	(void)state;
-	/* RFC 4231 test case 2 has lower case data, which we fold; case 1: key 20 x 0b, "Hi There" folds too;
-	 * so case 3: key 20 x aa, data 50 x dd (no ASCII letters). */
-	uint8_t key[20], data[50];
+	/* Digits alone, since all else is folded; the sum is Python's hmac.new(b"\xaa" * 20, b"0123456789" *
+	 * 7). */
+	static const char digits[] = "0123456789012345678901234567890123456789012345678901234567890123456789";
+	static const uint8_t want[PSEUDONYM_BYTES] = { 0xd5, 0x86, 0x2e, 0x43, 0x7c, 0x85, 0x7c, 0x88, 0x5a,
+		0x38 };
+	uint8_t key[20];
 	struct privacy_key k;
-	static const uint8_t want[PSEUDONYM_BYTES] = { 0x77, 0x3e, 0xa9, 0x1e, 0x36, 0x80, 0x0e, 0x46, 0x85,
-		0x4d };
 	memset(key, 0xaa, sizeof key);
-	memset(data, 0xdd, sizeof data);
 	privacy_key_init(&k, bytes_of(key, sizeof key), true);
-	struct pseudonym p = privacy_pseudonym(&k, bytes_of(data, sizeof data));
+	struct pseudonym p = privacy_pseudonym(&k, bytes_str(digits));
 	assert_memory_equal(p.b, want, sizeof want);
 }
 
@@ -422,7 +445,8 @@ int main(void)
 		cmocka_unit_test(macs),
 		cmocka_unit_test(digests),
 		cmocka_unit_test(pseudonyms),
-		cmocka_unit_test(hmac_is_rfc_4231),
+		cmocka_unit_test(pseudonyms_of_alphabets),
+		cmocka_unit_test(hmac_is_rfc_2104),
 		cmocka_unit_test(tokens),
 		cmocka_unit_test(pool_gives_zeroed_objects_and_ends),
 		cmocka_unit_test(table_against_a_list),
