@@ -55,6 +55,21 @@ static void pseudonym_json(struct json_doc *d, const char *key, struct bytes v)
 	json_text(d, key, text);
 }
 
+/* Bytes that say something in letters or digits, like a DHCP client id that is a host name: in hex the mask
+ * would not see who stands there. */
+static bool is_text(struct bytes v)
+{
+	struct bytes word;
+	for (size_t at = 0; (word = privacy_token(v, &at)).n;) {
+		size_t ascii = 0;
+		for (size_t i = 0; i < word.n && ascii < 4; i++)
+			ascii = ascii_alnum(word.p[i]) ? ascii + 1 : 0;
+		if (ascii == 4)
+			return true;
+	}
+	return false;
+}
+
 static void value_json(struct json_doc *d, const char *key, enum fact_type type, bool suspect, struct bytes v)
 {
 	struct addr ip;
@@ -85,7 +100,10 @@ static void value_json(struct json_doc *d, const char *key, enum fact_type type,
 			json_time(d, key, value_uint(v));
 		break;
 	case FACT_BYTES:
-		json_hex(d, key, v);
+		if (suspect && is_text(v))
+			json_suspect(d, key, v);
+		else
+			json_hex(d, key, v);
 		break;
 	case FACT_PHI:
 		break;

@@ -79,6 +79,25 @@ static void event_line(void **state)
 		"\"source.port\":49152}");
 }
 
+/* A client id that is text is masked like text; one that is a hardware address is hex. */
+static void suspect_bytes(void **state)
+{
+	(void)state;
+	static const uint8_t mac[] = { 1, 0x00, 0x01, 0xe3, 0xc1, 0xc2, 0xc3 };
+	struct rec r;
+	rec_begin(&r, PROTO_dhcp, 0);
+	rec_str(&r, field(PROTO_dhcp, "dhcp.client_id"), "Doe^Jane");
+	struct event *e = rec_event(&r);
+	struct fact *f = (struct fact *)(void *)(uintptr_t)fact_first(e);
+	f->type = FACT_BYTES;
+	event_json(doc, &context, e);
+	has(mask_line(mask, json_flat(doc)), "\"dhcp.client_id\":\"[masked]\"");
+	memcpy(f->value, mac, sizeof mac);
+	f->len = sizeof mac;
+	event_json(doc, &context, e);
+	has(mask_line(mask, json_flat(doc)), "\"dhcp.client_id\":\"010001e3c1c2c3\"");
+}
+
 /* A pseudonym is shown only when the site has a key; its text never. */
 static void pseudonyms(void **state)
 {
@@ -205,6 +224,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(event_line),
+		cmocka_unit_test(suspect_bytes),
 		cmocka_unit_test(pseudonyms),
 		cmocka_unit_test(alert),
 		cmocka_unit_test(names_nest),
