@@ -160,11 +160,18 @@ static uint32_t flow_find(struct flows *t, const struct flow_key *k)
 	return 0;
 }
 
+static enum dir dir_of(const struct flow *f, bool src_is_hi)
+{
+	return !(f->flags & FLOW_CLIENT_IS_HI) == src_is_hi ? DIR_SERVER : DIR_CLIENT;
+}
+
 /* A new connection on the ports of an old one that is over, or whose end was not seen. */
-static bool begins_anew(const struct flow *f, const struct packet *p)
+static bool begins_anew(const struct flows *t, const struct flow *f, enum dir dir, const struct packet *p)
 {
 	if (p->proto != L4_TCP || (p->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
 		return false;
+	if (f->state == FLOW_ESTABLISHED && stream_has_isn(t, f, dir, p->seq))
+		return false; /* sent again, since its answer was late */
 	return f->state != FLOW_ATTEMPT || p->ts_ns - f->last_ns > 10 * SECOND;
 }
 
@@ -175,9 +182,12 @@ struct flow *flow_of(struct flows *t, const struct packet *p, enum dir *dir)
 	uint32_t i = t->latest; /* packets come in trains */
 	if (!i || memcmp(&((struct flow *)pool_at(&t->pool, i))->key, &k, sizeof k) != 0)
 		i = flow_find(t, &k);
-	if (i && begins_anew(pool_at(&t->pool, i), p)) {
-		flow_end(t, pool_at(&t->pool, i));
-		i = 0;
+	if (i) {
+		struct flow *old = pool_at(&t->pool, i);
+		if (begins_anew(t, old, dir_of(old, src_is_hi), p)) {
+			flow_end(t, old);
+			i = 0;
+		}
 	}
 	bool is_new = i == 0;
 	if (is_new) {
@@ -197,7 +207,7 @@ struct flow *flow_of(struct flows *t, const struct packet *p, enum dir *dir)
 		table_put(&t->table, hash_bytes(&t->seed, &k, sizeof k), i);
 		wheel_add(&t->wheel, i, p->ts_ns / SECOND + idle_s[f->state]);
 	}
-	*dir = !(f->flags & FLOW_CLIENT_IS_HI) == src_is_hi ? DIR_SERVER : DIR_CLIENT;
+	*dir = dir_of(f, src_is_hi);
 	f->last_ns = p->ts_ns;
 	f->packets[*dir]++;
 	f->bytes[*dir] += p->wire_bytes;
@@ -282,6 +292,7 @@ void flow_release(struct flows *t, struct flow *f)
 static void end_at(struct flows *t, struct flow *f, uint64_t ts_ns)
 {
 	uint32_t i = index_of(t, f);
+	stream_overdue(t, f); /* what waits behind a hole has waited for nothing */
 	if (f->ident == IDENT_LABEL)
 		identify_label(t, f, DIR_CLIENT, NULL);
 	write_event(t, f, NULL, FLOW_EV_END, ts_ns);
@@ -353,8 +364,6 @@ void flows_finish(struct flows *t)
 	uint64_t at;
 	uint32_t i;
 	while ((i = wheel_fire(&t->wheel, t->wheel.now_s + WHEEL_SLOTS, &at)) != 0) {
-		struct flow *f = pool_at(&t->pool, i);
-		stream_overdue(t, f);
-		flow_end(t, f);
+		flow_end(t, pool_at(&t->pool, i));
 	}
 }

@@ -133,6 +133,8 @@ void stream_push(struct flows *t, struct flow *f, enum dir dir, const struct pac
 /* What is held back is overdue. */
 void stream_overdue(struct flows *t, struct flow *f);
 void half_release(struct flows *t, struct flow *f, enum dir dir);
+/* Whether this SYN is the one that the conversation began with, sent again. */
+bool stream_has_isn(const struct flows *t, const struct flow *f, enum dir dir, uint32_t isn);
 
 /* ---- identify.c: who reads it ------------------------------------------------------------ */
 
@@ -141,6 +143,8 @@ enum proto identify_expected(struct flows *t, const struct flow *f);
 /* Which probe takes these first bytes: PROBE_YES and *proto, PROBE_MORE, PROBE_NO. */
 enum probe_result identify_probe(
 	struct flows *t, const struct flow *f, struct bytes first, enum dir dir, enum proto *proto);
+/* The ports of the conversation are those of a dissector that can find a message's start in the middle. */
+bool identify_is_hinted(const struct flow *f);
 /* Mid-stream: looks for a message's start anywhere in `in` with the dissectors of the flow's ports, and at
  * its beginning with all. */
 bool identify_midstream(

@@ -57,6 +57,14 @@ enum probe_result identify_probe(
 	return answer;
 }
 
+bool identify_is_hinted(const struct flow *f)
+{
+	for (unsigned p = 0; p < PROTO_DISSECTED; p++)
+		if (dissectors[p]->l4 == f->key.proto && dissectors[p]->resync && has_port(dissectors[p], f))
+			return true;
+	return false;
+}
+
 bool identify_midstream(
 	struct flows *t, const struct flow *f, struct bytes in, enum dir dir, enum proto *proto)
 {
@@ -188,18 +196,16 @@ void identify_label(struct flows *t, struct flow *f, enum dir dir, const struct 
 {
 	uint32_t verdict = 0;
 	(void)dir;
-	if (!t->labels) {
-		f->ident = IDENT_UNKNOWN;
-		return;
-	}
 	if (!p) {
 		label_end(t, f, NULL, label_giveup(t->labels, f->reader));
 		return;
 	}
 	if (f->ident == IDENT_NEW) {
-		uint32_t label = label_get(t->labels);
+		uint32_t label = t->labels ? label_get(t->labels) : 0;
 		if (!label) {
-			f->ident = IDENT_UNKNOWN;
+			/* The other direction may yet be recognised. */
+			if (f->packets[0] + f->packets[1] > t->limits->probe_packets + 4)
+				f->ident = IDENT_UNKNOWN;
 			return;
 		}
 		f->ident = IDENT_LABEL;

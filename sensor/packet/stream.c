@@ -68,6 +68,14 @@ void half_release(struct flows *t, struct flow *f, enum dir dir)
 	f->flags = (uint16_t)(f->flags & ~(FLOW_ISN << dir));
 }
 
+bool stream_has_isn(const struct flows *t, const struct flow *f, enum dir dir, uint32_t isn)
+{
+	const struct half *h = half_at(t, f, dir);
+	if (h)
+		return h->next_seq - (uint32_t)h->offset == isn + 1;
+	return f->flags & FLOW_ISN << dir && f->half[dir] == isn + 1;
+}
+
 /* Nothing of this conversation is reassembled any more. */
 static void give_up(struct flows *t, struct flow *f)
 {
@@ -226,7 +234,7 @@ static void recognise(struct flows *t, struct flow *f, enum dir dir, const struc
 		if (identify_midstream(t, f, in, dir, &proto))
 			begin_reading(t, f, dir, p, proto, true, in);
 		else if (h->offset > MIDSTREAM_PATIENCE ||
-			 f->packets[0] + f->packets[1] > t->limits->probe_packets)
+			 (f->packets[0] + f->packets[1] > t->limits->probe_packets && !identify_is_hinted(f)))
 			refuse(t, f, dir, p, h);
 		return;
 	}
@@ -527,6 +535,8 @@ static void follow_state(struct flows *t, struct flow *f, enum dir dir, const st
 		f->flags |= (uint16_t)(FLOW_FIN << dir);
 		if ((f->flags & FLOW_FIN) && (f->flags & FLOW_FIN << 1) && old != FLOW_RESET)
 			f->state = FLOW_CLOSED;
+	} else if (old == FLOW_ATTEMPT && p->tcp_flags & TCP_ACK && p->payload.n) {
+		f->state = FLOW_ESTABLISHED; /* the answer was not seen: a one-sided mirror port */
 	}
 	if (f->state != old)
 		flow_rearm(t, f);

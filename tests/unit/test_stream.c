@@ -438,6 +438,101 @@ static void cut_by_the_capture(void **state)
 	line_free(l);
 }
 
+/* The client asks again because its answer is late: the same conversation. */
+static void syn_sent_again(void **state)
+{
+	(void)state;
+	char *want = whole_text(&session);
+	struct line *l = line_new();
+	for (size_t i = 0; i < session.n; i++) {
+		push(l, &session.s[i]);
+		if (i == 1 || i == 5)
+			push(l, &session.s[0]);
+	}
+	line_end(l);
+	assert_int_equal(l->ends, 1);
+	assert_string_equal(l->text, want);
+	assert_string_equal(l->state, "closed");
+	line_free(l);
+	free(want);
+}
+
+/* A mirror port that shows the client alone: data prove that it was answered. */
+static void only_the_client(void **state)
+{
+	(void)state;
+	struct line *l = line_new();
+	for (size_t i = 0; i < session.n; i++)
+		if (session.s[i].dir == DIR_CLIENT) {
+			push(l, &session.s[i]);
+			l->ns += session.s[i].data.n ? 70000000000u : 0;
+		}
+	line_end(l);
+	assert_int_equal(l->ends, 1);
+	assert_int_equal(count(l->text, "hl7.message client"), MESSAGES);
+	assert_int_equal(count(l->text, "midstream"), 0);
+	assert_string_equal(l->state, "established");
+	line_free(l);
+}
+
+/* Picked up in the middle of something long (a document, an image) on a port of ours. */
+static void begun_in_a_long_message(void **state)
+{
+	(void)state;
+	static char junk[4000];
+	struct line *l = line_new();
+	struct segment s = session.s[3];
+	memset(junk, 'x', sizeof junk);
+	s.data = bytes_of(junk, 1000);
+	s.seq -= 40000;
+	for (unsigned i = 0; i < 40; i++, s.seq += 1000)
+		push(l, &s);
+	for (size_t i = 3; i < session.n; i++)
+		push(l, &session.s[i]);
+	line_end(l);
+	assert_int_equal(count(l->text, "hl7.message client"), MESSAGES);
+	line_free(l);
+}
+
+/* One direction that makes no sense says nothing of the other, labels or not. */
+static void one_side_foreign(void **state)
+{
+	(void)state;
+	struct line *l = line_new();
+	for (size_t i = 0; i < session.n; i++) {
+		struct segment s = session.s[i];
+		char other[MSS];
+		memset(other, 0x7e, sizeof other);
+		if (s.dir == DIR_CLIENT)
+			s.data.p = (const uint8_t *)other;
+		push(l, &s);
+	}
+	line_end(l);
+	assert_int_equal(count(l->text, "hl7.ack server"), MESSAGES);
+	line_free(l);
+}
+
+/* The end of a conversation is not seen, a hole is open, and its ports are used again at once. */
+static void held_when_ports_are_used_again(void **state)
+{
+	(void)state;
+	struct line *l = line_new();
+	size_t hole = session.n - 20;
+	while (session.s[hole].dir != DIR_CLIENT || session.s[hole].data.n == 0)
+		hole++;
+	for (size_t i = 0; i < session.n - 3; i++)
+		if (i != hole && (i < hole || session.s[i].dir == DIR_CLIENT))
+			push(l, &session.s[i]);
+	struct segment s = session.s[0];
+	s.seq += 0x10000000;
+	push(l, &s);
+	line_end(l);
+	assert_int_equal(l->ends, 2);
+	assert_in_range(count(l->text, "hl7.message client"), MESSAGES - 2, MESSAGES - 1);
+	assert_int_equal(count(l->text, "C0011"), 1);
+	line_free(l);
+}
+
 static void blind_reset_changes_nothing(void **state)
 {
 	(void)state;
@@ -523,6 +618,11 @@ int main(void)
 		cmocka_unit_test(other_bytes_for_the_same_place),
 		cmocka_unit_test(far_away_garbage_does_not_blind),
 		cmocka_unit_test(cut_by_the_capture),
+		cmocka_unit_test(syn_sent_again),
+		cmocka_unit_test(only_the_client),
+		cmocka_unit_test(begun_in_a_long_message),
+		cmocka_unit_test(one_side_foreign),
+		cmocka_unit_test(held_when_ports_are_used_again),
 		cmocka_unit_test(blind_reset_changes_nothing),
 		cmocka_unit_test(same_ports_again),
 		cmocka_unit_test(starved),
