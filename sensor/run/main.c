@@ -82,6 +82,9 @@ static bool load_policies(struct program *p)
 	}
 	p->policy = policy_load(&path, 1, &p->diag);
 	p->fingerprints = fingerprints_load(&path, 1, &p->diag);
+	if (p->policy && p->diag.errors == 0 && policy_rules(p->policy) == 0)
+		diag_add(&p->diag, DIAG_WARNING, path, 0, 0, "",
+			"holds no rules, so nothing is judged; -p names a directory of *.yml");
 	return p->policy && p->fingerprints && p->diag.errors == 0;
 }
 

@@ -31,12 +31,13 @@ static uint64_t peak_kib(void)
 	return (uint64_t)u.ru_maxrss;
 }
 
-static void read_all(const struct offline *o, struct line *l, struct run_summary *sum)
+/* False: a signal came before the end of the captures. */
+static bool read_all(const struct offline *o, struct line *l, struct run_summary *sum)
 {
+	bool more = true;
 	struct frame f;
 	uint64_t done, total;
 	for (unsigned batch = 0;; batch++) {
-		bool more = true;
 		for (unsigned i = 0; i < BATCH && (more = capture_next(o->capture, &f)); i++) {
 			if (sum->first_ns == 0)
 				sum->first_ns = f.ts_ns;
@@ -53,6 +54,7 @@ static void read_all(const struct offline *o, struct line *l, struct run_summary
 	worker_finish(&l->worker);
 	drain(l);
 	sum->last_ns = l->worker.decode.last_ns;
+	return !more || !outputs_ok(o->outputs);
 }
 
 /* The worker's and the hub's counters are one run's. */
@@ -108,8 +110,14 @@ int offline_run(const struct offline *o, struct diag *d)
 		.outputs = o->outputs };
 	int code = 1;
 	if (l && worker_init(&l->worker, &ws) && hub_init(&l->hub, &hs)) {
-		read_all(o, l, &sum);
+		bool whole = read_all(o, l, &sum);
 		code = capture_end(o->capture, d);
+		if (!whole) {
+			diag_add(d, DIAG_WARNING, "-", 0, 0, "C012",
+				"stopped by a signal after packet %llu; what follows was not read",
+				(unsigned long long)l->worker.engine.packet);
+			code = 2;
+		}
 		sum.seconds = seconds_now() - begun;
 		summarise(o, l, &sum, d);
 		if (!outputs_ok(o->outputs)) {

@@ -2,6 +2,7 @@
 """usage: broken.py PROGRAM
 Inputs, outputs and policies that are no good: one clear sentence, the right exit code, nothing half-written
 (design.md section 12)."""
+import signal
 import subprocess
 import sys
 import tempfile
@@ -89,6 +90,27 @@ def full_disk(program, folder):
     return None
 
 
+def stopped(program):
+    """A signal in the middle: what was read is judged, and the exit status says that it was not all."""
+    run = subprocess.Popen([program, "-r", "-", "-q", *POLICIES], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    whole = GOOD.read_bytes()
+    records = whole[24:] * (200000 // len(whole) + 1)
+    run.stdin.write(whole[:24] + records)  # more than a pipe holds: it is being read now
+    run.stdin.flush()
+    run.send_signal(signal.SIGINT)
+    try:
+        for _ in range(50):
+            run.stdin.write(records)
+        run.stdin.close()
+    except BrokenPipeError:
+        pass
+    text = run.stderr.read().decode(errors="replace")
+    run.wait(60)
+    if run.returncode != 2 or "stopped by a signal after packet" not in text:
+        return f"signal: exit status {run.returncode}: {text[-300:]!r}"
+    return None
+
+
 def main(program):
     bad = []
     with tempfile.TemporaryDirectory(prefix="broken-") as name:
@@ -100,6 +122,12 @@ def main(program):
                 problem = complaint(program, arguments, status, sentence)
             if problem:
                 bad.append(f"{case}: {problem}")
+        done = run(program, ["-r", str(GOOD), "-p", str(folder / "bare")])
+        if done.returncode or b"bare: warning: holds no rules" not in done.stderr:
+            bad.append(f"no rules: exit status {done.returncode}: {done.stderr[-300:]!r}")
+        problem = stopped(program)
+        if problem:
+            bad.append(problem)
         with open("/dev/full", "wb") as full:
             done = run(program, ["-r", str(GOOD), *POLICIES], stdout=full)
             if done.returncode != 1 or not done.stderr.strip():
