@@ -1,0 +1,175 @@
+/* Which device is it that data speak of? Serial numbers, makers, EUI-64. */
+#include "world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static void states(struct world *w, const char *ip, const char *mac, const char *serial)
+{
+	struct rec r;
+	rec_observe(&r, PROTO_dicom, OB_SENDER);
+	rec_from(&r, ip, mac);
+	rec_attr(&r, ATTR_MANUFACTURER, "SIEMENS", 90);
+	rec_attr(&r, ATTR_SERIAL, serial, 90);
+	feed(w, &r);
+}
+
+static void test_serial_moved_and_back(void **state)
+{
+	struct world *w = *state;
+	states(w, "10.1.0.5", NULL, "75214");
+	w->seconds = 7200;
+	states(w, "10.2.0.9", NULL, "75214");
+	assert_ptr_equal(by_ip(w, "10.1.0.5"), by_ip(w, "10.2.0.9"));
+	assert_int_equal(inventory_count(w->inv), 1);
+	assert_int_equal(w->conflicts, 0);
+	/* The old address speaks on: there are two with one number after all. */
+	w->seconds = 7210;
+	sends(w, "10.1.0.5", NULL);
+	assert_ptr_not_equal(by_ip(w, "10.1.0.5"), by_ip(w, "10.2.0.9"));
+	assert_int_equal(w->conflicts, 1);
+}
+
+static void test_serial_at_the_same_time(void **state)
+{
+	struct world *w = *state;
+	states(w, "10.1.0.5", NULL, "75214");
+	states(w, "10.2.0.9", NULL, "75214");
+	states(w, "10.1.0.5", NULL, "75214");
+	states(w, "10.2.0.9", NULL, "75214");
+	assert_int_equal(inventory_count(w->inv), 2);
+	assert_int_equal(w->conflicts, 1);
+	states(w, "10.3.0.1", NULL, "0000");
+	states(w, "10.3.0.2", NULL, "0000"); /* no number at all */
+	assert_int_equal(w->conflicts, 1);
+}
+
+static void test_maker_by_arc(void **state)
+{
+	struct world *w = *state;
+	arp(w, "10.0.0.5", CT);
+	made(w, "10.0.0.5", CT, "SIEMENS", "SOMATOM", "75214");
+	check_attr(by_mac(w, CT), ATTR_MODEL, NULL);
+	assert_int_equal(inventory_count(w->inv), 2); /* told of behind the sender */
+	says(w, "10.0.0.5", CT, ATTR_DICOM_IMPLEMENTATION_UID, "1.3.12.2.1107.5.1.4");
+	check_attr(by_mac(w, CT), ATTR_MODEL, "SOMATOM");
+	assert_int_equal(inventory_count(w->inv), 1);
+	/* A second device's objects: it passes on. */
+	made(w, "10.0.0.5", CT, "SIEMENS", "MAGNETOM", "999");
+	check_attr(by_mac(w, CT), ATTR_MODEL, NULL);
+	assert_int_equal(inventory_count(w->inv), 3);
+}
+
+/* The maker of the software, as a fingerprint words it, is the maker of the data in other words. */
+static void test_maker_in_other_words(void **state)
+{
+	struct world *w = *state;
+	says(w, "10.0.0.5", CT, ATTR_DICOM_IMPLEMENTATION_UID, "1.2.840.113619.6.260");
+	check_attr(by_mac(w, CT), ATTR_MANUFACTURER, "GE");
+	made(w, "10.0.0.5", CT, "GE MEDICAL SYSTEMS", "DISCOVERY MR750", "75215");
+	check_attr(by_mac(w, CT), ATTR_MODEL, "DISCOVERY MR750");
+	check_attr(by_mac(w, CT), ATTR_MANUFACTURER, "GE MEDICAL SYSTEMS");
+	assert_int_equal(inventory_count(w->inv), 1);
+	says(w, "10.0.0.5", CT, ATTR_DICOM_SERVICE, "worklist_scu");
+	says(w, "10.0.0.6", PACS, ATTR_DICOM_IMPLEMENTATION_UID, "1.2.840.113619.6.260");
+	says(w, "10.0.0.6", PACS, ATTR_DICOM_SERVICE, "worklist_scu");
+	made(w, "10.0.0.6", PACS, "SIEMENS", "SOMATOM", "75214"); /* another maker's */
+	check_attr(by_mac(w, PACS), ATTR_MODEL, NULL);
+}
+
+static void test_maker_not_of_an_archive(void **state)
+{
+	struct world *w = *state;
+	says(w, "10.0.0.10", PACS, ATTR_DICOM_IMPLEMENTATION_UID, "1.3.12.2.1107.5.1.4");
+	made(w, "10.0.0.10", PACS, "SIEMENS", "SOMATOM", "75214");
+	check_attr(by_mac(w, PACS), ATTR_MODEL, "SOMATOM");
+	says(w, "10.0.0.10", PACS, ATTR_DICOM_SERVICE, "qr_scp");
+	check_attr(by_mac(w, PACS), ATTR_MODEL, NULL);
+}
+
+static void test_maker_by_worklist(void **state)
+{
+	struct world *w = *state;
+	made(w, "10.0.0.5", CT, "SIEMENS", "SOMATOM", "75214");
+	made(w, "10.0.0.5", CT, "SIEMENS", "SOMATOM", NULL); /* anonymised: no second device */
+	says(w, "10.0.0.5", CT, ATTR_DICOM_SERVICE, "worklist_scu");
+	check_attr(by_mac(w, CT), ATTR_SERIAL, "75214");
+	/* The same object from the archive: still that CT. */
+	says(w, "10.0.0.10", PACS, ATTR_DICOM_SERVICE, "qr_scp");
+	made(w, "10.0.0.10", PACS, "SIEMENS", "SOMATOM", "75214");
+	check_attr(by_mac(w, PACS), ATTR_MODEL, NULL);
+	assert_int_equal(inventory_count(w->inv), 2);
+}
+
+static void test_maker_not_against_own_word(void **state)
+{
+	struct world *w = *state;
+	states(w, "10.0.0.5", CT, "75214");
+	says(w, "10.0.0.5", CT, ATTR_DICOM_SERVICE, "mpps_scu");
+	made(w, "10.0.0.5", CT, "Philips", "EPIQ", "US1");
+	check_attr(by_mac(w, CT), ATTR_MODEL, NULL);
+	check_attr(by_mac(w, CT), ATTR_MANUFACTURER, "SIEMENS");
+	assert_int_equal(inventory_count(w->inv), 2);
+}
+
+static void test_station_named_as_sender(void **state)
+{
+	struct world *w = *state;
+	struct rec r;
+	says(w, "10.0.0.5", CT, ATTR_AE_TITLE, "CTSOMA01");
+	made(w, "10.0.0.5", CT, "Philips", "EPIQ", "US1");
+	rec_observe(&r, PROTO_dicom, OB_MAKER);
+	rec_from(&r, "10.0.0.5", CT);
+	rec_attr(&r, ATTR_MANUFACTURER, "SIEMENS", 90);
+	rec_attr(&r, ATTR_SERIAL, "75214", 90);
+	rec_attr(&r, ATTR_STATION_NAME, "CTSOMA01", 90);
+	feed(w, &r);
+	check_attr(by_mac(w, CT), ATTR_SERIAL, "75214");
+	check_attr(by_mac(w, CT), ATTR_MODEL, NULL);
+	assert_int_equal(inventory_count(w->inv), 2);
+}
+
+static void test_eui64(void **state)
+{
+	struct world *w = *state;
+	behind(w, "10.0.0.11", HIS, "0009FBFFFF313131");
+	behind(w, "10.0.0.11", HIS, "00A0370098007A80");
+	behind(w, "10.0.0.11", HIS, "00a0370098007a80");
+	assert_int_equal(inventory_count(w->inv), 3);
+	check_attr(by_mac(w, HIS), ATTR_MODEL, NULL);
+	/* The monitor itself turns up on the segment. */
+	arp(w, "10.0.0.31", MON);
+	check_attr(by_mac(w, MON), ATTR_MODEL, "VS900");
+	assert_null(device_behind(by_mac(w, MON)));
+	assert_int_equal(inventory_count(w->inv), 3);
+}
+
+static void find_behind(void *arg, const struct device *d)
+{
+	if (device_behind(d))
+		*(const struct device **)arg = device_behind(d);
+}
+
+static void test_behind(void **state)
+{
+	struct world *w = *state;
+	const struct device *carrier = NULL;
+	behind(w, "10.0.0.11", HIS, "00A0370098007A80");
+	inventory_each(w->inv, find_behind, &carrier);
+	assert_ptr_equal(carrier, by_mac(w, HIS));
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
+	const struct CMUnitTest tests[] = { T(test_serial_moved_and_back), T(test_serial_at_the_same_time),
+		T(test_maker_by_arc), T(test_maker_in_other_words), T(test_maker_not_of_an_archive),
+		T(test_maker_by_worklist), T(test_maker_not_against_own_word),
+		T(test_station_named_as_sender), T(test_eui64), T(test_behind) };
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	return failed != 0;
+}
