@@ -105,8 +105,9 @@ static void print_head(struct page *p, const struct run_summary *sum)
 	term_style(&p->term, STYLE_PLAIN);
 	unsigned at = term_columns(bytes_of(t.s, t.n));
 	t.n = 0;
-	text_add(&t, "%s packets, %s, %s conversations", term_number(c->packets, packets),
-		term_bytes(c->bytes, bytes), term_number(c->conversations, conversations));
+	text_add(&t, "%s packet%s, %s, %s conversation%s", term_number(c->packets, packets),
+		c->packets == 1 ? "" : "s", term_bytes(c->bytes, bytes),
+		term_number(c->conversations, conversations), c->conversations == 1 ? "" : "s");
 	bool fits = at + 3 + t.n <= p->term.width;
 	fprintf(p->term.out, "%s%s\n", fits ? "   " : "\n  ", t.s);
 	t.n = 0;
