@@ -20,6 +20,12 @@ MAKERS = {
     "ct1": "Siemens", "us1": "Philips", "mon1": "Philips", "pump1": "CareFusion|BD|Becton|Alaris|Cardinal",
     "pump2": "Sigma|Baxter", "lab1": "Sysmex|TOA", "prn1": "Lexmark", "bms1": "Johnson", "ws1": "Dell", "ws2": "Dell",
 }
+# The types that may be said of them.
+TYPES = {
+    "gw": "firewall|network_switch", "pacs": "pacs|vna", "his": "ehr_server|interface_engine|worklist_server", "lis": "lis", "dc": "server_generic",
+    "files": "server_generic", "ct1": "imaging_ct", "us1": "imaging_us", "mon1": "patient_monitor", "pump1": "infusion_pump", "pump2": "infusion_pump",
+    "lab1": "lab_analyzer", "prn1": "printer", "bms1": "building_controller|hvac", "ws1": "workstation_imaging", "ws2": "workstation_.*",
+}
 # Words of a rule's name, id or category that some alert must have (+) or none may have (-), by capture.
 HL7_CLEAR, DICOM_CLEAR = "+phi.*hl7|hl7.*phi|hl7.*clear", "+phi.*dicom|dicom.*phi|dicom.*clear"
 FINDINGS = {
@@ -133,6 +139,14 @@ def check_names(lab):
                 yield f"{client['host']}: host name {said}, not {client['hostname']}"
 
 
+def check_types(lab):
+    """No wrong type: the host's own or unknown."""
+    for name, device in lab.found.items():
+        said = get(device, "wardwatch", "device", "type")
+        if not re.fullmatch(TYPES.get(name, ".*") + "|unknown", str(said)):
+            yield f"{name} is said to be of type {said}"
+
+
 def check_findings(lab, alerts):
     texts = [" ".join(str(get(a, *p) or "") for p in (("rule", "id"), ("rule", "name"), ("rule", "category"), ("event", "action")))
              .lower() for a in alerts]
@@ -157,6 +171,7 @@ def main(program, file):
         bad += check_hosts(lab, first.lines("devices.jsonl"))
         bad += check_identity(lab)
         bad += check_names(lab)
+        bad += check_types(lab)
         bad += check_findings(lab, first.lines("alerts.jsonl"))
     bad += planted.leaks(lab.words | planted.OURS, first.files | {"stdout": first.stdout, "stderr": first.stderr})
     print("\n".join(f"{lab.name}: {b}" for b in bad) or "as the truth file says")
