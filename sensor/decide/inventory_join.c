@@ -11,7 +11,9 @@ bool mac_forwards(const struct device *m)
 {
 	uint32_t outside = m->public_many ? 2 : m->public_ip.family ? 1 : 0;
 	uint32_t carried = m->carried4 + outside;
-	return m->seen_forward || carried >= 2 || (carried && m->claimed4) || m->carried6 >= 3;
+	/* Of a virtual router only what it claims is its own: all else came through it. */
+	return mac_is_virtual_router(&m->mac) || m->seen_forward || carried >= 2 ||
+	       (carried && m->claimed4) || m->carried6 >= 3;
 }
 
 /* The MAC under which an address belongs, or NULL. */

@@ -128,6 +128,10 @@ static void test_virtual_and_group_macs(void **state)
 	sends(w, "255.255.255.255", NULL);
 	sends(w, "0.0.0.0", NULL);
 	assert_int_equal(inventory_count(w->inv), 2); /* the router and 10.0.0.7 by its address */
+	/* What comes through a virtual router lives elsewhere, be it one address only. */
+	sends(w, "10.9.0.5", "00-00-5E-00-01-0A");
+	assert_ptr_not_equal(by_ip(w, "10.9.0.5"), by_mac(w, "00-00-5E-00-01-0A"));
+	assert_false(device_is_router(by_ip(w, "10.9.0.5")));
 }
 
 static void arp_in(struct world *w, uint16_t vlan, const char *ip, const char *mac)
