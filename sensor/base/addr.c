@@ -5,17 +5,6 @@
 
 static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 
-struct addr addr_v4(struct bytes four)
-{
-	struct addr a = { .family = 0 };
-	if (four.n != 4)
-		return a;
-	memcpy(a.b, mapped, sizeof mapped);
-	memcpy(a.b + 12, four.p, 4);
-	a.family = 4;
-	return a;
-}
-
 struct addr addr_v6(struct bytes sixteen)
 {
 	struct addr a = { .family = 0 };

@@ -20,7 +20,18 @@ struct mac {
 	uint8_t b[6];
 };
 
-struct addr addr_v4(struct bytes four);               /* 4 network-order bytes, else family 0 */
+/* 4 network-order bytes, else family 0. Inline: it is asked twice for every packet. */
+static inline struct addr addr_v4(struct bytes four)
+{
+	struct addr a = { .family = 0 };
+	if (four.n != 4)
+		return a;
+	a.b[10] = a.b[11] = 0xff;
+	memcpy(a.b + 12, four.p, 4);
+	a.family = 4;
+	return a;
+}
+
 struct addr addr_v6(struct bytes sixteen);            /* a mapped IPv4 becomes family 4 */
 bool addr_parse(struct bytes text, struct addr *out); /* dotted or RFC 4291 text, no zone id */
 /* Dotted or RFC 5952 text, NUL-terminated; returns out. */
