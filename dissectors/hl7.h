@@ -18,7 +18,7 @@
 
 #include "dissect.h"
 
-enum { HL7_PATIENTS = 64, HL7_VALUES = 192 }; /* of one event: fields; names and numbers beside them */
+enum { HL7_PATIENTS = 64 }; /* of one event's fields; the others are told beside them */
 enum { HL7_DEVICES = 8, HL7_WORDS = 24, HL7_REPETITIONS = 32, HL7_TEXT = 256 };
 
 enum { VT = 0x0b, FS = 0x1c, CR = 0x0d, LF = 0x0a, ACK = 0x06, NAK = 0x15 };
@@ -76,7 +76,7 @@ struct message {
 	bool has_patient, has_trailer;
 	unsigned n_words; /* words that name the patient, for what else must not hold them */
 	struct bytes word[HL7_WORDS];
-	unsigned ids_told, names_told, n_values; /* of patients, while the event is written */
+	unsigned ids_told, names_told; /* of patients, while the event is written */
 	unsigned n_devices, obr;
 	struct bytes obr_type; /* OBR-4, if it is a device's MDC code */
 	struct bytes location; /* PV1-3 */

@@ -313,11 +313,7 @@ static void phi_words_of(struct dx *x, struct message *m, enum privacy class, st
 {
 	struct text room;
 	v = hl7_unescape(m, bytes_trim(v), &room);
-	/* An event holds no more facts: what is left of a list of patients is only counted. */
-	if (v.n && m->n_values++ < HL7_VALUES)
-		dx_phi_value(x, class, v);
-	else
-		dx_phi(x, class, v.n > 0);
+	dx_phi_value(x, class, v);
 }
 
 static void phi_value(struct dx *x, struct message *m, const struct phi_row *row, struct bytes v)

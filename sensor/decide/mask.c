@@ -126,6 +126,7 @@ static bool words_name_someone(enum privacy class)
 
 void mask_learn(struct mask *m, const struct event *e)
 {
+	m->lost += (e->flags & EVENT_PHI_LOST) != 0;
 	FACT_EACH (f, e) {
 		for (unsigned i = 0; f->type == FACT_PHI && i < fact_count(f); i++) {
 			struct phi_fact phi;

@@ -27,7 +27,8 @@ struct mask *mask_new(const struct privacy_key *key, const struct limits *l);
 void mask_free(struct mask *m);
 /* Takes the pseudonyms of a record; every record of the run passes here. */
 void mask_learn(struct mask *m, const struct event *e);
-/* How many words found no room (full_phi_tokens). Not 0: everything suspect is masked. */
+/* How many words found no room, here (full_phi_tokens) or in their event (EVENT_PHI_LOST). Not 0: everything
+ * suspect is masked. */
 uint64_t mask_lost(const struct mask *m);
 
 /* The text as it may be shown, not yet escaped; at most its first 4096 bytes. Valid until the next call. */

@@ -58,7 +58,10 @@ static struct fact *fact_add(struct dx_engine *e, unsigned field, enum fact_type
 	if (!ev)
 		return NULL;
 	size_t need = sizeof(struct fact) + ((n + 7) & ~(size_t)7);
-	if (ev->n_facts >= e->limits->event_facts || ev->len + need > EVENT_BYTES) {
+	/* What is only kept for masking counts by its bytes alone: a list of patients is longer than an
+	 * event. */
+	bool is_full = ev->n_facts >= e->limits->event_facts && field != FIELD_NONE;
+	if (is_full || ev->len + need > EVENT_BYTES) {
 		if (!(ev->flags & EVENT_CUT))
 			e->counters->events_cut++;
 		ev->flags |= EVENT_CUT;
@@ -114,25 +117,47 @@ static bool has_tokens(enum privacy class)
 	return class != PHI_FREE_TEXT && class != PHI_DIAGNOSIS && class != PHI_IMAGE;
 }
 
+/* The next tokens of v, as many as one fact holds; false when none was left. */
+static bool next_tokens(const struct dx_engine *e, struct phi_fact *p, struct bytes v, size_t *at)
+{
+	p->n_tokens = 0;
+	while (p->n_tokens < PHI_TOKENS) {
+		struct bytes token = privacy_token(v, at);
+		if (token.n == 0)
+			break;
+		p->token[p->n_tokens++] = privacy_pseudonym(e->key, token);
+	}
+	return p->n_tokens > 0;
+}
+
+static void phi_fact_put(struct dx_engine *e, unsigned field, const struct phi_fact *p)
+{
+	struct fact *f = fact_add(e, field, FACT_PHI, sizeof *p);
+	if (!f) /* no room among the fields: still to be masked */
+		f = field == FIELD_NONE ? NULL : fact_add(e, FIELD_NONE, FACT_PHI, sizeof *p);
+	if (f)
+		memcpy(f->value, p, sizeof *p);
+	else if (e->open)
+		e->open->flags |= EVENT_PHI_LOST;
+}
+
 static void phi_put(struct dx_engine *e, unsigned field, enum privacy class, struct bytes v)
 {
 	struct phi_fact p = { .class = (uint8_t) class, .whole = privacy_pseudonym(e->key, v) };
 	size_t at = 0;
 	e->phi |= PHI_BIT(class);
 	e->phi_n++;
-	while (has_tokens(class) && p.n_tokens < PHI_TOKENS) {
-		struct bytes token = privacy_token(v, &at);
-		if (token.n == 0)
-			break;
-		p.token[p.n_tokens++] = privacy_pseudonym(e->key, token);
-	}
+	if (has_tokens(class))
+		(void)next_tokens(e, &p, v, &at);
 	bool is_mrn = class == PHI_MRN;
 	if ((is_mrn && !e->patient_is_mrn) || (class == PHI_PATIENT_NAME && !e->has_patient)) {
 		e->patient = p;
 		e->has_patient = true;
 		e->patient_is_mrn = is_mrn;
 	}
-	fact_put(e, field, FACT_PHI, &p, sizeof p);
+	phi_fact_put(e, field, &p);
+	while (has_tokens(class) && next_tokens(e, &p, v, &at))
+		phi_fact_put(e, FIELD_NONE, &p);
 }
 
 /* ---- events ------------------------------------------------------------------------------ */

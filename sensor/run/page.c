@@ -126,7 +126,7 @@ static void print_head(struct page *p, const struct run_summary *sum)
 		fprintf(p->term.out, "  and %zu more notes: see summary.json with -o DIR\n",
 			sum->notes->n - NOTE_ROWS);
 	if (mask_lost(p->mask))
-		fputs("  More patients' words than limits.phi_tokens: names of devices are masked.\n",
+		fputs("  More patients' words than could be remembered: names of devices are masked.\n",
 			p->term.out);
 	fputc('\n', p->term.out);
 }

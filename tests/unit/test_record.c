@@ -1,0 +1,125 @@
+/* Records: private values beyond what an event has room for are still masked, or nothing suspect is shown. */
+#include "decide/mask.h"
+#include "packet/engine.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+static struct {
+	struct limits limits;
+	struct counters counters;
+	struct ring ring;
+	struct privacy_key key;
+	struct dx_engine engine;
+	struct dx_conv dc;
+	struct conv conv;
+	struct mask *mask;
+	unsigned tokens, values, flags;
+} t;
+
+static void drain(void *arg)
+{
+	uint32_t n;
+	(void)arg;
+	for (const struct event *e; (e = ring_peek(&t.ring, &n)); ring_pop(&t.ring)) {
+		mask_learn(t.mask, e);
+		if (e->proto != PROTO_hl7)
+			continue;
+		t.flags |= e->flags;
+		FACT_EACH (f, e) {
+			struct phi_fact p;
+			if (f->type != FACT_PHI)
+				continue;
+			memcpy(&p, f->value, sizeof p);
+			t.tokens += p.n_tokens;
+			t.values++;
+		}
+	}
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&t, 0, sizeof t);
+	limits_default(&t.limits);
+	t.limits.states = t.limits.extras = t.limits.inflaters = 2;
+	t.limits.stream_total_mib = 1;
+	privacy_key_init(&t.key, bytes_str("k"), false);
+	t.mask = mask_new(&t.key, &t.limits);
+	assert_non_null(t.mask);
+	assert_true(ring_init(&t.ring, 1 << 20));
+	assert_true(dx_engine_init(&t.engine, &t.limits, &t.counters, &t.ring, &t.key, drain, NULL));
+	assert_true(dx_conv_init(&t.engine, &t.dc, PROTO_hl7, false));
+	t.engine.dc = &t.dc;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	dx_conv_fini(&t.engine, &t.dc);
+	dx_engine_fini(&t.engine);
+	ring_fini(&t.ring);
+	mask_free(t.mask);
+	return 0;
+}
+
+static void tell_patients(unsigned n)
+{
+	struct dx x = dx_own(&t.engine, &t.conv, DIR_CLIENT);
+	char name[32];
+	ev_begin(&x, 0);
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(name, sizeof name, "Familyname%u", i);
+		dx_phi_value(&x, PHI_PATIENT_NAME, bytes_str(name));
+	}
+	ev_end(&x);
+	drain(NULL);
+}
+
+static void more_patients_than_fields(void **state)
+{
+	(void)state;
+	tell_patients(400); /* event_facts is 255 */
+	assert_int_equal(t.values, 400);
+	assert_int_equal(t.flags & EVENT_PHI_LOST, 0);
+	assert_true(bytes_is(mask_text(t.mask, bytes_str("familyname399")), "[masked]"));
+	assert_true(bytes_is(mask_text(t.mask, bytes_str("ct-01")), "ct-01"));
+}
+
+static void more_patients_than_bytes(void **state)
+{
+	(void)state;
+	tell_patients(5000);
+	assert_int_not_equal(t.flags & EVENT_PHI_LOST, 0);
+	assert_true(bytes_is(mask_text(t.mask, bytes_str("ct-01")), "[masked]"));
+}
+
+static void more_words_than_one_fact_holds(void **state)
+{
+	(void)state;
+	struct dx x = dx_own(&t.engine, &t.conv, DIR_CLIENT);
+	ev_begin(&x, 0);
+	dx_phi_value(&x, PHI_PATIENT_NAME,
+		bytes_str("Anna^Bert^Carl^Dora^Emil^Frida^Gustav^Hilde^Irmgard^Jakob^Konrad^Liesel^Mathilde^"
+			  "Norbert^Oskar^Pauline"));
+	ev_end(&x);
+	drain(NULL);
+	assert_int_equal(t.tokens, 16);
+	assert_true(bytes_is(mask_text(t.mask, bytes_str("pauline")), "[masked]"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(more_patients_than_fields, setup, teardown),
+		cmocka_unit_test_setup_teardown(more_patients_than_bytes, setup, teardown),
+		cmocka_unit_test_setup_teardown(more_words_than_one_fact_holds, setup, teardown),
+	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	return failed != 0;
+}
