@@ -165,14 +165,25 @@ static enum dir dir_of(const struct flow *f, bool src_is_hi)
 	return !(f->flags & FLOW_CLIENT_IS_HI) == src_is_hi ? DIR_SERVER : DIR_CLIENT;
 }
 
-/* A new connection on the ports of an old one that is over, or whose end was not seen. */
-static bool begins_anew(const struct flows *t, const struct flow *f, enum dir dir, const struct packet *p)
+/* A new connection on the ports of an old one that is over, or whose end was not seen. Anybody can forge a
+ * SYN into a live conversation: while both sides are heard, only the server's answer to it counts (a live
+ * server answers with a mere ACK, RFC 9293 3.10.7.4, RFC 5961 section 4). */
+static bool begins_anew(const struct flows *t, struct flow *f, enum dir dir, const struct packet *p)
 {
-	if (p->proto != L4_TCP || (p->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+	if (p->proto != L4_TCP || !(p->tcp_flags & TCP_SYN))
 		return false;
+	if (p->tcp_flags & TCP_ACK)
+		return f->flags & FLOW_SYN_ASKED && f->syn_low == (uint16_t)p->ack;
 	if (f->state == FLOW_ESTABLISHED && stream_has_isn(t, f, dir, p->seq))
 		return false; /* sent again, since its answer was late */
-	return f->state != FLOW_ATTEMPT || p->ts_ns - f->last_ns > 10 * SECOND;
+	if (f->state == FLOW_ATTEMPT)
+		return p->ts_ns - f->last_ns > 10 * SECOND;
+	bool is_live = f->state == FLOW_ESTABLISHED || f->state == FLOW_MIDSTREAM;
+	if (!is_live || !f->packets[0] || !f->packets[1])
+		return true;
+	f->flags |= FLOW_SYN_ASKED;
+	f->syn_low = (uint16_t)(p->seq + 1);
+	return false;
 }
 
 struct flow *flow_of(struct flows *t, const struct packet *p, enum dir *dir)

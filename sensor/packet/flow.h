@@ -49,6 +49,7 @@ enum flow_flag {
 	FLOW_ODD_PORT = 8,
 	FLOW_ISN = 16,             /* << dir: half[dir] is not an index but the sequence number to begin at */
 	FLOW_FIN = 64,             /* << dir */
+	FLOW_SYN_ASKED = 512,      /* a SYN came in the midst of it: flow.syn_low */
 	FLOW_REFUSED_BY_ALL = 256, /* no probe wants it: nothing is reassembled */
 };
 
@@ -64,6 +65,7 @@ struct flow {
 	uint8_t proto_id; /* enum proto, PROTO_N: unknown */
 	uint8_t ident, state;
 	uint16_t flags;
+	uint16_t syn_low; /* FLOW_SYN_ASKED: low half of the acknowledgment that would answer it */
 };
 _Static_assert(sizeof(struct flow) <= 128, "two cache lines");
 

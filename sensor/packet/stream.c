@@ -557,10 +557,17 @@ void stream_push(struct flows *t, struct flow *f, enum dir dir, const struct pac
 	}
 	uint32_t seq = p->seq;
 	if (p->tcp_flags & TCP_SYN) {
+		if (f->flags & FLOW_SYN_ASKED)
+			return; /* not of this connection, unless it is answered */
 		seq++;
 		if (!f->half[dir] && !(f->flags & FLOW_ISN << dir)) {
 			f->half[dir] = seq;
 			f->flags |= (uint16_t)(FLOW_ISN << dir);
+		}
+		/* The answer tells where the other side begins, should its SYN not have been seen. */
+		if (p->tcp_flags & TCP_ACK && !f->half[!dir] && !(f->flags & FLOW_ISN << !dir)) {
+			f->half[!dir] = p->ack;
+			f->flags |= (uint16_t)(FLOW_ISN << !dir);
 		}
 		enum proto expected = f->ident == IDENT_NEW ? identify_expected(t, f) : PROTO_N;
 		if (expected != PROTO_N)

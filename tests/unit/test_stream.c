@@ -526,6 +526,8 @@ static void held_when_ports_are_used_again(void **state)
 	struct segment s = session.s[0];
 	s.seq += 0x10000000;
 	push(l, &s);
+	s = (struct segment){ .dir = DIR_SERVER, .seq = 99, .ack = s.seq + 1, .flags = TCP_SYN | TCP_ACK };
+	push(l, &s);
 	line_end(l);
 	assert_int_equal(l->ends, 2);
 	assert_in_range(count(l->text, "hl7.message client"), MESSAGES - 2, MESSAGES - 1);
@@ -551,6 +553,53 @@ static void blind_reset_changes_nothing(void **state)
 	line_end(l);
 	assert_string_equal(l->text, want);
 	assert_string_equal(l->state, "closed");
+	line_free(l);
+	free(want);
+}
+
+/* A SYN with numbers of its own in a live conversation resets nothing, until the server answers it. */
+static void forged_syn_changes_nothing(void **state)
+{
+	(void)state;
+	char *want = whole_text(&session);
+	struct line *l = line_new();
+	for (size_t i = 0; i < session.n; i++) {
+		push(l, &session.s[i]);
+		if (i == 15 || i == 30) {
+			struct segment syn = {
+				.dir = i == 15 ? DIR_CLIENT : DIR_SERVER, .seq = 0x12345678, .flags = TCP_SYN
+			};
+			push(l, &syn);
+			struct segment answer = { .dir = !syn.dir,
+				.seq = session.s[i].seq,
+				.ack = session.s[i].ack,
+				.flags = TCP_ACK };
+			push(l, &answer);
+		}
+	}
+	line_end(l);
+	assert_string_equal(l->text, want);
+	assert_int_equal(l->ends, 1);
+	line_free(l);
+	free(want);
+}
+
+/* The end of the old one was not seen: the new one's handshake is enough. */
+static void same_ports_while_open(void **state)
+{
+	(void)state;
+	char *want = whole_text(&session);
+	struct line *l = line_new();
+	for (int round = 0; round < 2; round++)
+		for (size_t i = 0; i < session.n - (round ? 0 : 3); i++) {
+			struct segment s = session.s[i];
+			s.seq += 777777u * (uint32_t)round;
+			s.ack += 777777u * (uint32_t)round;
+			push(l, &s);
+		}
+	line_end(l);
+	assert_int_equal(l->ends, 2);
+	assert_int_equal(strlen(l->text), 2 * strlen(want));
 	line_free(l);
 	free(want);
 }
@@ -624,6 +673,8 @@ int main(void)
 		cmocka_unit_test(one_side_foreign),
 		cmocka_unit_test(held_when_ports_are_used_again),
 		cmocka_unit_test(blind_reset_changes_nothing),
+		cmocka_unit_test(forged_syn_changes_nothing),
+		cmocka_unit_test(same_ports_while_open),
 		cmocka_unit_test(same_ports_again),
 		cmocka_unit_test(starved),
 	};
