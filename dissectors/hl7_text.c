@@ -403,11 +403,26 @@ static void phi_query(struct dx *x, struct message *m, struct bytes segment)
 /* Words of what is worth looking at in a segment that a site made up. */
 enum { SITE_BYTES = 4096 };
 
+/* The first identifier of PID-3, else the older PID-2, else the name. */
+static struct bytes patient_id(const struct message *m, struct bytes pid)
+{
+	static const unsigned fields[] = { 3, 2, 5 };
+	struct bytes id = { 0 };
+	for (size_t i = 0; i < sizeof fields / sizeof *fields && id.n == 0; i++) {
+		struct cur c = cur_of(hl7_field(m, pid, fields[i]));
+		struct bytes first = hl7_repetition(m, &c);
+		id = bytes_trim(fields[i] == 5 ? hl7_name(m, first) : hl7_nth(first, m->component, 1));
+	}
+	return id;
+}
+
 void hl7_phi(struct dx *x, struct message *m)
 {
 	struct bytes s;
 	for (struct walk w = { .all = m->all }; hl7_segment(m, &w, &s);) {
 		phi_segment(x, m, s);
+		if (hl7_is(s, "PID"))
+			dx_patient(x, patient_id(m, s));
 		if (hl7_is(s, "QPD"))
 			phi_query(x, m, s);
 		if (hl7_is(s, "Z") && hl7_names_patient(m, bytes_first(s, SITE_BYTES)))

@@ -112,28 +112,9 @@ static uint64_t patient_hash(uint32_t group, const struct pseudonym *who)
 	return hash_bytes(&keys[0], material, sizeof material);
 }
 
-/* The pseudonym of the patient the event is about: phi.patient, else the first record number, else name. */
-static const struct phi_fact *patient_of_event(const struct event *e)
-{
-	const struct phi_fact *name = NULL;
-	FACT_EACH (f, e) {
-		const struct phi_fact *p = (const struct phi_fact *)(const void *)f->value;
-		if (f->type != FACT_PHI)
-			continue;
-		if (p->class == PHI_MRN || (e->proto == PROTO_phi && f->field == PHI_PATIENT))
-			return p;
-		if (p->class == PHI_PATIENT_NAME && !name)
-			name = p;
-	}
-	return name;
-}
-
-static void count_patient(struct fold *f, uint32_t gi, const struct event *e)
+static void count_one(struct fold *f, uint32_t gi, const struct phi_fact *p)
 {
 	struct group *g = group_at(f, gi);
-	const struct phi_fact *p = patient_of_event(e);
-	if (!p)
-		return;
 	uint64_t h = patient_hash(gi, &p->whole);
 	uint32_t i;
 	for (uint32_t at = table_first(&f->patient_of, h); (i = table_at(&f->patient_of, at, h)) != TABLE_END;
@@ -153,6 +134,24 @@ static void count_patient(struct fold *f, uint32_t gi, const struct event *e)
 	g->patients = fresh;
 	g->alert.patients++;
 	table_put(&f->patient_of, h, fresh);
+}
+
+/* The patients the event is about: all of phi.patient, else the first record number, else the first name. */
+static void count_patients(struct fold *f, uint32_t gi, const struct event *e)
+{
+	const struct phi_fact *first = NULL;
+	FACT_EACH (fact, e) {
+		const struct phi_fact *p = (const struct phi_fact *)(const void *)fact->value;
+		if (fact->type != FACT_PHI)
+			continue;
+		if (e->proto == PROTO_phi && fact->field == PHI_PATIENT)
+			count_one(f, gi, p);
+		else if (p->class == PHI_MRN ? !first || first->class != PHI_MRN
+					     : p->class == PHI_PATIENT_NAME && !first)
+			first = p;
+	}
+	if (first && e->proto != PROTO_phi)
+		count_one(f, gi, first);
 }
 
 static void forget_patients(struct fold *f, uint32_t gi)
@@ -321,7 +320,7 @@ void fold_hit(struct fold *f, const struct policy_run *r, struct alert *a, struc
 	struct group *g = group_at(f, gi);
 	const struct event *e = a->event;
 	add_hit(&g->alert, e);
-	count_patient(f, gi, e);
+	count_patients(f, gi, e);
 	g->head = *e;
 	g->head.len = sizeof g->head;
 	g->head.n_facts = 0;

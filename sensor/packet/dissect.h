@@ -98,6 +98,10 @@ void dx_phi(struct dx *x, enum privacy phi_class, unsigned n);
 /* A patient's name or number met in the message but of no field of the event: sets the class and makes its
  * words masked on every output. Between begin and end. */
 void dx_phi_value(struct dx *x, enum privacy phi_class, struct bytes value);
+/* One patient the message is about, by record number or else name: so that patients are counted right when it
+ * is about several. Between begin and end; without a call the first record number told, else the first name,
+ * stands for one patient. */
+void dx_patient(struct dx *x, struct bytes id);
 void ev_end(struct dx *x);
 
 /* ---- observations: begin, attributes, end ----------------------------------------------------

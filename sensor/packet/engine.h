@@ -55,7 +55,7 @@ struct dx_expectation {
 	uint64_t until_ns; /* 0: free */
 };
 
-enum { EVENT_BYTES = 65536, DX_CREDENTIALS = 4, PHI_SEEN_BYTES = 512 };
+enum { EVENT_BYTES = 65536, DX_CREDENTIALS = 4, DX_PATIENTS = 64, PHI_SEEN_BYTES = 512 };
 
 struct dx_engine {
 	const struct limits *limits;
@@ -82,8 +82,9 @@ struct dx_engine {
 	struct fact *last; /* for lists */
 	bool open_cut;
 	uint32_t phi, phi_n;
-	bool has_patient, patient_is_mrn;
-	struct phi_fact patient;
+	bool patient_is_told, patient_is_mrn; /* by dx_patient; else the first value of its class */
+	unsigned n_patients;
+	struct pseudonym patients[DX_PATIENTS];
 	struct {
 		struct credential c;
 		const char *user_class, *length_class, *default_match;

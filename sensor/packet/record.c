@@ -23,7 +23,8 @@ static void record_begin(struct dx *x, enum record_kind kind, enum proto proto, 
 	e->open = ev;
 	e->last = NULL;
 	e->phi = e->phi_n = 0;
-	e->has_patient = e->patient_is_mrn = false;
+	e->patient_is_told = e->patient_is_mrn = false;
+	e->n_patients = 0;
 	if (!ev) {
 		e->counters->events_lost++;
 		return;
@@ -150,9 +151,10 @@ static void phi_put(struct dx_engine *e, unsigned field, enum privacy class, str
 	if (has_tokens(class))
 		(void)next_tokens(e, &p, v, &at);
 	bool is_mrn = class == PHI_MRN;
-	if ((is_mrn && !e->patient_is_mrn) || (class == PHI_PATIENT_NAME && !e->has_patient)) {
-		e->patient = p;
-		e->has_patient = true;
+	bool is_better = is_mrn ? !e->patient_is_mrn : class == PHI_PATIENT_NAME && e->n_patients == 0;
+	if (!e->patient_is_told && is_better) {
+		e->patients[0] = p.whole;
+		e->n_patients = 1;
 		e->patient_is_mrn = is_mrn;
 	}
 	phi_fact_put(e, field, &p);
@@ -257,11 +259,25 @@ void dx_phi_value(struct dx *x, enum privacy phi_class, struct bytes value)
 		phi_put(x->engine, FIELD_NONE, phi_class, bytes_first(value, x->engine->limits->fact_bytes));
 }
 
+void dx_patient(struct dx *x, struct bytes id)
+{
+	struct dx_engine *e = x->engine;
+	if (bytes_trim(id).n == 0)
+		return;
+	if (!e->patient_is_told)
+		e->n_patients = 0;
+	e->patient_is_told = true;
+	if (e->n_patients < DX_PATIENTS)
+		e->patients[e->n_patients++] =
+			privacy_pseudonym(e->key, bytes_first(id, e->limits->fact_bytes));
+}
+
 static void write_phi(struct dx *x, enum proto container, uint32_t classes, uint32_t n)
 {
 	struct dx_engine *e = x->engine;
-	bool has_patient = e->has_patient;
-	struct phi_fact patient = e->patient;
+	struct pseudonym patients[DX_PATIENTS];
+	unsigned n_patients = e->n_patients;
+	memcpy(patients, e->patients, sizeof patients);
 	ev_begin_own(x, PROTO_phi, 0);
 	for (unsigned c = PHI_NONE + 1; c < PHI_END; c++)
 		if (classes & PHI_BIT(c))
@@ -270,8 +286,10 @@ static void write_phi(struct dx *x, enum proto container, uint32_t classes, uint
 	ev_text(x, PHI_CONTAINER, dissectors[container]->name);
 	if (e->open) {
 		ev_bool(x, PHI_ENCRYPTED, e->open->conv.encrypted);
-		if (has_patient)
-			fact_put(e, PHI_PATIENT, FACT_PHI, &patient, sizeof patient);
+		for (unsigned i = 0; i < n_patients; i++) {
+			struct phi_fact p = { .class = PHI_MRN, .whole = patients[i] };
+			fact_put(e, PHI_PATIENT, FACT_PHI, &p, sizeof p);
+		}
 	}
 	e->phi = classes;
 	e->counters->events++;

@@ -580,6 +580,19 @@ static void test_many_patients(void **state)
 	check(block(many), "phi.classes=[patient_name,mrn] phi.count=450 ", "N149");
 }
 
+/* Each PID is a patient, however many numbers stand in it. */
+static void test_patients_are_counted(void **state)
+{
+	(void)state;
+	char *text = said(block("MSH|^~\\&|LAB|C|HIS|C|20260301080000||ORU^R01|1|P|2.5\n"
+				"PID|1||A-1001^^^C^MR~77-1^^^N^PI||Roe^Jane\n"
+				"PID|2||A-1002^^^C^MR~77-2^^^N^PI||Doe^John\n"
+				"PID|3|OLD-3|||Poe^Jim\n"),
+		(struct bytes){ 0 });
+	assert_int_equal(count(text, "phi.patient=<mrn>"), 3);
+	free(text);
+}
+
 static void test_credential(void **state)
 {
 	(void)state;
@@ -628,6 +641,7 @@ int main(void)
 		cmocka_unit_test(test_no_value_leaves),
 		cmocka_unit_test(test_phi_classes),
 		cmocka_unit_test(test_many_patients),
+		cmocka_unit_test(test_patients_are_counted),
 		cmocka_unit_test(test_credential),
 		cmocka_unit_test(test_phi_rows_are_sorted),
 	};
