@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BLOCK_BYTES = 64 << 10, ALIGN = 16 };
+/* Each block is twice the last, so that a small detection costs a small block. */
+enum { BLOCK_LEAST = 2 << 10, BLOCK_MOST = 64 << 10, ALIGN = 16 };
 
 struct arena_block {
 	struct arena_block *next;
@@ -26,7 +27,9 @@ void *arena_get(struct arena *a, size_t n)
 {
 	n = (n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
 	if (!a->blocks || n > a->blocks->size - a->blocks->used) {
-		struct arena_block *b = block_new(n > BLOCK_BYTES ? n : BLOCK_BYTES);
+		size_t size = a->blocks ? a->blocks->size * 2 : BLOCK_LEAST;
+		size = size > BLOCK_MOST ? BLOCK_MOST : size;
+		struct arena_block *b = block_new(n > size ? n : size);
 		b->next = a->blocks;
 		a->blocks = b;
 	}
