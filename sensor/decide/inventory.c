@@ -292,8 +292,26 @@ static bool fact_is(const struct event *e, unsigned field, const char *v)
 	return f && bytes_is(fact_value(f, 0), v);
 }
 
+/* The first packet of a conversation is the client's when only its VLAN is known; its dmac is then the one
+ * that the client handed the packet to, not yet the one that answers. */
+static void handed_on(struct inventory *inv, const struct event *e)
+{
+	if (e->conv.vlan[DIR_CLIENT] == 0 || e->conv.vlan[DIR_SERVER] || !is_card(&e->conv.dmac) ||
+		!addr_is_host(&e->conv.dst))
+		return;
+	uint16_t vlan = e->conv.vlan[DIR_CLIENT];
+	struct device *m = find_mac(inv, &e->conv.dmac, vlan, e->conv.vni);
+	struct device *a = find_ip(inv, &e->conv.dst, vlan, e->conv.vni);
+	if (!m || !m->spoke || !a)
+		return;
+	node_touch(m);
+	join_next_hop(m, a, vlan);
+}
+
 static void flow_event(struct inventory *inv, const struct event *e)
 {
+	if (e->event == FLOW_EV_START)
+		handed_on(inv, e);
 	const struct fact *back = fact_find(e, FLOW_DESTINATION_PACKETS);
 	const struct fact *protocol = fact_find(e, FLOW_PROTOCOL);
 	bool both = e->event == FLOW_EV_END && back && fact_uint(back) > 0;

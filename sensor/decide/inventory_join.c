@@ -154,6 +154,39 @@ static void found_elsewhere(struct device *c)
 	relink_all(c);
 }
 
+static bool in_vlan(const struct device *n, uint16_t vlan)
+{
+	for (unsigned i = 0; i < n->n_vlan; i++)
+		if (n->vlan[i] == vlan)
+			return true;
+	return false;
+}
+
+/*
+ * A mirror shows a routed packet twice, before the router and behind it, and only the first copy counts
+ * (packet/dedup.h): then a router is never seen to send what it passes on, but to be sent it. Only addresses
+ * count that another MAC claims, in VLANs of which this is none: within one, a cluster's address that moved
+ * and a balancer's that its servers take (with the MAC alone rewritten) look the same. A forged claim is
+ * contested, and counts for nobody.
+ */
+void join_next_hop(struct device *m, const struct device *a, uint16_t vlan)
+{
+	const struct device *c = ref_get(a->inv, a->carrier);
+	if (vlan == 0 || !c || !a->claimed || a->contested || mac_eq(&c->mac, &m->mac) || c->n_vlan == 0 ||
+		c->n_vlan == NODE_VLANS || in_vlan(c, vlan) || in_vlan(a, vlan) || addr_is_link_local(&a->ip))
+		return;
+	if (m->n_next_hop == NEXT_HOPS)
+		return;
+	for (unsigned i = 0; i < m->n_next_hop; i++)
+		if (addr_eq(&m->next_hop[i], &a->ip))
+			return;
+	m->next_hop[m->n_next_hop++] = a->ip;
+	if (m->n_next_hop == NEXT_HOPS) {
+		routes(m);
+		found_elsewhere(m);
+	}
+}
+
 static void take(struct device *m, struct device *a)
 {
 	a->carrier = ref_of(m);

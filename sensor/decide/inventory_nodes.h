@@ -24,6 +24,7 @@ enum {
 	CANDIDATES = 4,
 	NODE_VLANS = 8,
 	LABEL_BYTES = 64,
+	NEXT_HOPS = 3, /* so many addresses elsewhere, and the MAC that gets their packets is a router's */
 };
 
 /* An address whose holder was silent for so long may be taken by another MAC without that being a conflict.
@@ -83,10 +84,12 @@ struct device {
 	/* NODE_MAC */
 	struct mac mac;
 	bool told_router;  /* virtual router MAC, router advertisement */
-	bool seen_forward; /* sent from an address that lives elsewhere */
+	bool seen_forward; /* sent from, or is sent to for, addresses that live elsewhere */
 	bool seen_routing; /* and those it sent for were answered: no forged sources */
 	bool public_many;  /* sent from two addresses outside the home networks, or more */
 	uint32_t claimed4, carried4;
+	uint8_t n_next_hop; /* addresses of other VLANs whose packets are handed to this MAC */
+	struct addr next_hop[NEXT_HOPS];
 	uint8_t carried6; /* distinct /64 networks sent from, unclaimed: up to 3 */
 	uint8_t prefix6[3][8];
 	struct addr public_ip; /* the first outside address sent from */
@@ -202,6 +205,8 @@ bool mac_forwards(const struct device *m);
 /* That MAC sent a packet from that address (a NULL: one outside the home networks that has no node).
  * answered: there is a conversation of two, so the address is no forged one. */
 void join_carried(struct device *m, const struct addr *ip, struct device *a, bool answered);
+/* A host of that VLAN handed m a packet for the address a. */
+void join_next_hop(struct device *m, const struct device *a, uint16_t vlan);
 /* ARP, ND (lease false) or DHCP (lease true) says that the address is that MAC's. */
 void join_claimed(struct device *m, const struct addr *ip, bool lease);
 void join_node_dropped(struct device *n);

@@ -73,6 +73,79 @@ static void test_router_with_its_own_address_first(void **state)
 	assert_int_equal(w->conflicts, 0);
 }
 
+/* ARP in that VLAN. */
+static void arp_in(struct world *w, uint16_t vlan, const char *ip, const char *mac)
+{
+	struct rec r;
+	rec_observe(&r, PROTO_arp, OB_ADDRESS);
+	rec_from(&r, NULL, mac);
+	rec_about(&r, ip, mac);
+	rec_event(&r)->conv.vlan[0] = vlan;
+	feed(w, &r);
+}
+
+/* The first packet of a conversation, seen in that VLAN on its way to that MAC. */
+static void handed(struct world *w, uint16_t vlan, const char *mac, const char *ip)
+{
+	struct rec r;
+	rec_begin(&r, PROTO_flow, FLOW_EV_START);
+	rec_from(&r, "10.0.30.9", CT);
+	rec_to(&r, ip, mac);
+	rec_event(&r)->conv.vlan[0] = vlan;
+	rec_event(&r)->conv.vlan[1] = 0;
+	feed(w, &r);
+}
+
+static void test_router_that_is_only_sent_to(void **state)
+{
+	struct world *w = *state;
+	arp_in(w, 20, "10.0.20.1", GW);
+	arp_in(w, 30, "10.0.30.1", GW);
+	arp_in(w, 20, "10.0.20.5", PACS);
+	arp_in(w, 20, "10.0.20.6", HIS);
+	handed(w, 30, GW, "10.0.20.5");
+	handed(w, 30, GW, "10.0.20.5");
+	handed(w, 30, GW, "10.0.20.6");
+	handed(w, 30, GW, "10.0.20.1"); /* its own */
+	handed(w, 30, GW, "10.0.20.7"); /* nobody's yet: asked for or not, it may be anybody's */
+	assert_false(device_is_router(by_mac(w, GW)));
+	arp_in(w, 20, "10.0.20.7", MON);
+	handed(w, 30, GW, "10.0.20.7");
+	assert_true(device_is_router(by_mac(w, GW)));
+	assert_string_equal(device_type(by_mac(w, GW)), "firewall");
+	assert_int_equal(n_ips(by_mac(w, GW)), 2);
+	assert_ptr_equal(by_ip(w, "10.0.20.5"), by_mac(w, PACS));
+	assert_false(device_is_router(by_mac(w, PACS)));
+}
+
+/* A server with a leg in each VLAN, a cluster whose addresses moved, a balancer's servers, a forger. */
+static void test_sent_to_but_no_router(void **state)
+{
+	struct world *w = *state;
+	static const char *const far[] = { "10.0.20.5", "10.0.20.6", "10.0.20.7", "10.0.20.8" };
+	char ip[ADDR_TEXT];
+	for (uint16_t vlan = 20; vlan < 25; vlan++) {
+		snprintf(ip, sizeof ip, "10.0.%u.1", (unsigned)vlan);
+		arp_in(w, vlan, ip, HIS);
+		handed(w, 30, HIS, ip);
+	}
+	assert_false(device_is_router(by_mac(w, HIS)));
+	arp_in(w, 30, "10.0.30.2", MON);
+	for (size_t i = 0; i < 4; i++) {
+		arp_in(w, 30, far[i], PACS);
+		handed(w, 30, MON, far[i]);
+		handed(w, 0, MON, far[i]); /* no VLAN: who knows where */
+	}
+	assert_false(device_is_router(by_mac(w, MON)));
+	for (unsigned i = 0; i < 4; i++) {
+		snprintf(ip, sizeof ip, "10.0.40.%u", i + 1);
+		arp_in(w, 40, ip, GW);
+		arp_in(w, 40, ip, EVIL);
+		handed(w, 30, EVIL, ip);
+	}
+	assert_false(device_is_router(by_mac(w, EVIL)));
+}
+
 static void test_two_claimed_addresses_are_no_router(void **state)
 {
 	struct world *w = *state;
@@ -132,16 +205,6 @@ static void test_virtual_and_group_macs(void **state)
 	sends(w, "10.9.0.5", "00-00-5E-00-01-0A");
 	assert_ptr_not_equal(by_ip(w, "10.9.0.5"), by_mac(w, "00-00-5E-00-01-0A"));
 	assert_false(device_is_router(by_ip(w, "10.9.0.5")));
-}
-
-static void arp_in(struct world *w, uint16_t vlan, const char *ip, const char *mac)
-{
-	struct rec r;
-	rec_observe(&r, PROTO_arp, OB_ADDRESS);
-	rec_from(&r, NULL, mac);
-	rec_event(&r)->conv.vlan[0] = vlan;
-	rec_about(&r, ip, mac);
-	feed(w, &r);
 }
 
 static void test_local_mac_in_two_vlans(void **state)
@@ -366,13 +429,29 @@ static void test_ids(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
-	const struct CMUnitTest tests[] = { T(test_mac_and_addresses), T(test_router), T(test_forged_sources),
-		T(test_router_with_its_own_address_first), T(test_two_claimed_addresses_are_no_router),
-		T(test_internet_is_no_device), T(test_slaac_is_no_router), T(test_virtual_and_group_macs),
-		T(test_local_mac_in_two_vlans), T(test_same_address_in_two_vlans), T(test_arp_spoof),
-		T(test_lease), T(test_replaced_after_silence), T(test_silent_peer_is_no_device),
-		T(test_confidence), T(test_changed_face), T(test_mac_class_and_type), T(test_full),
-		T(test_ids) };
+	const struct CMUnitTest tests[] = {
+		T(test_mac_and_addresses),
+		T(test_router),
+		T(test_forged_sources),
+		T(test_router_with_its_own_address_first),
+		T(test_router_that_is_only_sent_to),
+		T(test_sent_to_but_no_router),
+		T(test_two_claimed_addresses_are_no_router),
+		T(test_internet_is_no_device),
+		T(test_slaac_is_no_router),
+		T(test_virtual_and_group_macs),
+		T(test_local_mac_in_two_vlans),
+		T(test_same_address_in_two_vlans),
+		T(test_arp_spoof),
+		T(test_lease),
+		T(test_replaced_after_silence),
+		T(test_silent_peer_is_no_device),
+		T(test_confidence),
+		T(test_changed_face),
+		T(test_mac_class_and_type),
+		T(test_full),
+		T(test_ids),
+	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	return failed != 0;
 }
