@@ -56,6 +56,21 @@ bool addr_eq(const struct addr *a, const struct addr *b)
 	return a->family == b->family && memcmp(a->b, b->b, 16) == 0;
 }
 
+bool network_parse(struct bytes text, struct network *out)
+{
+	size_t slash = bytes_chr(text, 0, '/');
+	uint64_t bits;
+	if (!addr_parse(bytes_first(text, slash), &out->addr))
+		return false;
+	uint64_t width = out->addr.family == 4 ? 32 : 128;
+	if (slash == text.n)
+		bits = width;
+	else if (!bytes_to_u64(bytes_from(text, slash + 1), &bits))
+		return false;
+	out->bits = (uint8_t)bits;
+	return bits > 0 && bits <= width;
+}
+
 bool addr_in(const struct addr *a, const struct addr *net, unsigned bits)
 {
 	if (a->family != net->family || a->family == 0)

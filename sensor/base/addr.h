@@ -20,6 +20,11 @@ struct mac {
 	uint8_t b[6];
 };
 
+struct network {
+	struct addr addr;
+	uint8_t bits; /* 1 to 32 for v4, to 128 for v6 */
+};
+
 /* 4 network-order bytes, else family 0. Inline: it is asked twice for every packet. */
 static inline struct addr addr_v4(struct bytes four)
 {
@@ -34,6 +39,9 @@ static inline struct addr addr_v4(struct bytes four)
 
 struct addr addr_v6(struct bytes sixteen);            /* a mapped IPv4 becomes family 4 */
 bool addr_parse(struct bytes text, struct addr *out); /* dotted or RFC 4291 text, no zone id */
+/* "141.0.0.0/16"; without a length one address. False, and out is undefined: not so, or all addresses (/0).
+ */
+bool network_parse(struct bytes text, struct network *out);
 /* Dotted or RFC 5952 text, NUL-terminated; returns out. */
 const char *addr_text(const struct addr *a, char out[ADDR_TEXT]);
 int addr_cmp(const struct addr *a, const struct addr *b); /* bytes of 16, like memcmp; v4 < v6 by mapping */

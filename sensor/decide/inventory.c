@@ -52,6 +52,12 @@ void inventory_free(struct inventory *inv)
 	free(inv);
 }
 
+void inventory_home(struct inventory *inv, const struct network *list, size_t n)
+{
+	inv->home = list;
+	inv->n_home = n;
+}
+
 void inventory_on_asset(struct inventory *inv, void (*fn)(void *arg, const struct event *asset), void *arg)
 {
 	inv->on_asset = fn;
@@ -147,8 +153,8 @@ static struct device *spoke(struct inventory *inv, const struct event *e, unsign
 		hear(m, vlan);
 	if (!addr_is_host(ip))
 		return m;
-	struct device *a =
-		addr_is_home(ip) ? get_ip(inv, ip, vlan, e->conv.vni) : find_ip(inv, ip, vlan, e->conv.vni);
+	struct device *a = addr_is_home(inv, ip) ? get_ip(inv, ip, vlan, e->conv.vni)
+						 : find_ip(inv, ip, vlan, e->conv.vni);
 	if (m) {
 		join_carried(m, ip, a, answered);
 		a = find_ip(inv, ip, vlan, e->conv.vni);
@@ -163,7 +169,7 @@ static struct device *node_of(struct inventory *inv, const struct event *e, unsi
 {
 	const struct addr *ip = side_ip(e, side);
 	uint16_t vlan = side_vlan(e, side);
-	if (addr_is_home(ip))
+	if (addr_is_home(inv, ip))
 		return get_ip(inv, ip, vlan, e->conv.vni);
 	if (addr_is_host(ip))
 		return find_ip(inv, ip, vlan, e->conv.vni);
@@ -205,8 +211,8 @@ static void about_address(struct inventory *inv, const struct event *e)
 		}
 	}
 	if (addr_is_host(&e->about_ip))
-		a = addr_is_home(&e->about_ip) ? get_ip(inv, &e->about_ip, vlan, e->conv.vni)
-					       : find_ip(inv, &e->about_ip, vlan, e->conv.vni);
+		a = addr_is_home(inv, &e->about_ip) ? get_ip(inv, &e->about_ip, vlan, e->conv.vni)
+						    : find_ip(inv, &e->about_ip, vlan, e->conv.vni);
 	if (a && m && a->up == node_index(m))
 		node_vlan(a, vlan);
 	if (m || a)

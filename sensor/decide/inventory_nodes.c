@@ -384,9 +384,14 @@ struct device *get_identity(struct inventory *inv, struct bytes key)
 
 /* ---- what addresses say of themselves ----------------------------------------------------------------- */
 
-bool addr_is_home(const struct addr *a)
+bool addr_is_home(const struct inventory *inv, const struct addr *a)
 {
-	return addr_is_host(a) && addr_is_private(a);
+	if (!addr_is_host(a) || addr_is_private(a))
+		return addr_is_host(a);
+	for (size_t i = 0; i < inv->n_home; i++)
+		if (addr_in(a, &inv->home[i].addr, inv->home[i].bits))
+			return true;
+	return false;
 }
 
 /* RFC 5798 section 7.3 (VRRP); Cisco HSRP version 1 and 2 (IPv4, IPv6) and GLBP. */

@@ -118,6 +118,8 @@ struct inventory {
 	struct counters *counters;
 	const struct fingerprints *fingerprints;
 	struct oui *oui;
+	const struct network *home;
+	size_t n_home;
 	struct hash_key hash;
 	struct pool nodes, values;
 	uint32_t *gens; /* by node index */
@@ -184,8 +186,8 @@ static inline uint16_t side_vlan(const struct event *e, unsigned side)
 {
 	return e->conv.vlan[side] ? e->conv.vlan[side] : e->conv.vlan[!side];
 }
-/* Home networks: private and link-local ranges. */
-bool addr_is_home(const struct addr *a);
+/* Home networks: private and link-local ranges, and those that inventory_home named. */
+bool addr_is_home(const struct inventory *inv, const struct addr *a);
 bool mac_is_virtual_router(const struct mac *m);
 
 /* ---- inventory_attrs.c: values ------------------------------------------------------------------ */

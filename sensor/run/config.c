@@ -58,7 +58,7 @@ void config_default(struct config *c)
 		bool on = strcmp(row->default_text, "on") == 0;
 		if (row->type == SETTING_BOOL)
 			memcpy((char *)c + row->offset, &on, sizeof on);
-		else
+		else if (row->type == SETTING_STRING)
 			snprintf(string_at(c, row), CONFIG_TEXT, "%s", row->default_text);
 	}
 	uint8_t secret[32];
@@ -89,6 +89,25 @@ static void set_string(struct loading *l, const struct setting_row *row, const s
 			CONFIG_TEXT);
 	else
 		memcpy(string_at(l->config, row), v->text, v->text_n + 1);
+}
+
+static void set_networks(struct loading *l, const struct setting_row *row, const struct yaml_node *v)
+{
+	struct networks nets = { .n = 0 };
+	size_t errors = l->diag->errors;
+	if (v->type != YAML_LIST || v->n > CONFIG_NETWORKS) {
+		SAY(l, v, "C007", "%s has to be a list of at most %d networks, for example [141.0.0.0/16]",
+			row->key, CONFIG_NETWORKS);
+		return;
+	}
+	for (size_t i = 0; i < v->n; i++) {
+		const struct yaml_node *item = v->items[i];
+		if (item->type != YAML_STRING || !network_parse(yaml_text(item), &nets.list[nets.n++]))
+			SAY(l, item, "C007", "%s: %s is no network; write 141.0.0.0/16 or 2001:db8::/32",
+				row->key, item->text ? item->text : "this");
+	}
+	if (l->diag->errors == errors)
+		memcpy((char *)l->config + row->offset, &nets, sizeof nets);
 }
 
 static void set_limit(struct loading *l, const struct limit_row *row, const struct yaml_node *v)
@@ -126,12 +145,18 @@ static void say_unknown(struct loading *l, const struct yaml_node *at, const cha
 		SAY(l, at, "C002", "there is no key %s; wardwatch(8) lists them", key);
 }
 
+static void (*const setters[])(
+	struct loading *l, const struct setting_row *row, const struct yaml_node *v) = {
+	[SETTING_STRING] = set_string,
+	[SETTING_BOOL] = set_bool,
+	[SETTING_NETWORKS] = set_networks,
+};
+
 static void set_key(struct loading *l, const char *key, const struct yaml_node *at, const struct yaml_node *v)
 {
 	for (size_t i = 0; i < setting_rows_n; i++)
 		if (strcmp(setting_rows[i].key, key) == 0) {
-			(setting_rows[i].type == SETTING_BOOL ? set_bool : set_string)(
-				l, &setting_rows[i], v);
+			setters[setting_rows[i].type](l, &setting_rows[i], v);
 			return;
 		}
 	for (size_t i = 0; strncmp(key, "limits.", 7) == 0 && i < limit_rows_n; i++)

@@ -5,17 +5,24 @@
 #ifndef WW_RUN_CONFIG_H
 #define WW_RUN_CONFIG_H
 
+#include "base/addr.h"
 #include "base/diag.h"
 #include "base/limits.h"
 #include "base/privacy.h"
 
-enum { CONFIG_TEXT = 1024 };
+enum { CONFIG_TEXT = 1024, CONFIG_NETWORKS = 64 };
+
+struct networks {
+	struct network list[CONFIG_NETWORKS];
+	size_t n;
+};
 
 struct config {
 	char sensor_name[CONFIG_TEXT];
 	char policies[CONFIG_TEXT]; /* "": the default */
 	char key_file[CONFIG_TEXT]; /* "": none */
 	char output[CONFIG_TEXT];   /* "": none */
+	struct networks home;       /* besides the private ranges */
 	bool identify;
 	bool events;
 	struct limits limits;
@@ -23,7 +30,7 @@ struct config {
 	struct privacy_key key;
 };
 
-enum setting_type { SETTING_STRING, SETTING_BOOL };
+enum setting_type { SETTING_STRING, SETTING_BOOL, SETTING_NETWORKS };
 
 struct setting_row {
 	const char *key, *default_text, *sentence;

@@ -21,6 +21,7 @@ bool hub_init(struct hub *h, const struct hub_setup *s)
 	h->inventory = inventory_new(s->limits, &h->counters, s->fingerprints, s->oui);
 	if (!h->inventory)
 		return false;
+	inventory_home(h->inventory, s->home, s->n_home);
 	inventory_on_asset(h->inventory, judge, h);
 	h->policy = policy_start(
 		s->policy, s->limits, &h->counters, h->inventory, (struct alert_sink){ on_alert, h });

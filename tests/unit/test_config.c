@@ -32,6 +32,11 @@ static void good(void **state)
 	assert_true(c.limits.flows == 64 && c.limits.ring_kib == 512 && c.limits.devices == 16384);
 	assert_true(config_parse(&c, "c.yml", bytes_str("limits.flows: 128\n"), &d));
 	assert_true(c.limits.flows == 128);
+	assert_true(c.home.n == 0);
+	assert_true(config_parse(&c, "c.yml",
+		bytes_str("sensor: {home_networks: [141.0.0.0/16, '2001:db8::/32', 8.8.8.8]}\n"), &d));
+	assert_true(c.home.n == 3 && c.home.list[0].bits == 16 && c.home.list[1].addr.family == 6 &&
+		    c.home.list[2].bits == 32);
 	assert_true(config_parse(&c, "c.yml", bytes_str(""), &d));
 	assert_true(config_parse(&c, "c.yml", bytes_str("# nothing\n"), &d));
 	diag_free(&d);
@@ -55,6 +60,12 @@ static void bad(void **state)
 		{ "limits: 3\n", 1, 9, "mapping of its keys" },
 		{ "sensor: {name: [a]}\n", 1, 16, "has to be a text" },
 		{ "sensor: {name: ''}\n", 1, 16, "has to be a text" },
+		{ "sensor: {home_networks: 10}\n", 1, 25, "list of at most 64 networks" },
+		{ "sensor:\n  home_networks: [10.0.0.0/8, 141.0.0.0/33]\n", 2, 31,
+			"141.0.0.0/33 is no network; write 141.0.0.0/16" },
+		{ "sensor.home_networks: [0.0.0.0/0]\n", 1, 24, "is no network" },
+		{ "sensor.home_networks: [141.0.0/16]\n", 1, 24, "is no network" },
+		{ "sensor.home_networks: [[1]]\n", 1, 24, "is no network" },
 		{ "- a\n", 1, 1, "has to be a mapping" },
 		{ "privacy: {key_file: /nonexistent/key}\n", 1, 21, "cannot be opened" },
 	};

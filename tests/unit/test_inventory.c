@@ -172,6 +172,23 @@ static void test_internet_is_no_device(void **state)
 	assert_non_null(by_ip(w, "198.51.100.7"));
 }
 
+static void test_home_networks(void **state)
+{
+	struct world *w = *state;
+	static struct network home[2];
+	assert_true(network_parse(bytes_str("203.0.113.0/26"), &home[0]));
+	assert_true(network_parse(bytes_str("2001:db8:30::/48"), &home[1]));
+	inventory_home(w->inv, home, 2);
+	sends(w, "203.0.113.50", CT);
+	sends(w, "2001:db8:30::5", MON);
+	talks(w, "10.0.0.5", PACS, "203.0.113.70", GW);
+	sends(w, "10.0.0.250", NULL);
+	assert_ptr_equal(by_ip(w, "203.0.113.50"), by_mac(w, CT));
+	assert_ptr_equal(by_ip(w, "2001:db8:30::5"), by_mac(w, MON));
+	assert_null(by_ip(w, "203.0.113.70"));
+	assert_non_null(by_ip(w, "10.0.0.5"));
+}
+
 static void test_slaac_is_no_router(void **state)
 {
 	struct world *w = *state;
@@ -438,6 +455,7 @@ int main(void)
 		T(test_sent_to_but_no_router),
 		T(test_two_claimed_addresses_are_no_router),
 		T(test_internet_is_no_device),
+		T(test_home_networks),
 		T(test_slaac_is_no_router),
 		T(test_virtual_and_group_macs),
 		T(test_local_mac_in_two_vlans),
