@@ -277,6 +277,7 @@ static void write_phi(struct dx *x, enum proto container, uint32_t classes, uint
 	struct dx_engine *e = x->engine;
 	struct pseudonym patients[DX_PATIENTS];
 	unsigned n_patients = e->n_patients;
+	bool is_name = !e->patient_is_told && !e->patient_is_mrn;
 	memcpy(patients, e->patients, sizeof patients);
 	ev_begin_own(x, PROTO_phi, 0);
 	for (unsigned c = PHI_NONE + 1; c < PHI_END; c++)
@@ -287,7 +288,8 @@ static void write_phi(struct dx *x, enum proto container, uint32_t classes, uint
 	if (e->open) {
 		ev_bool(x, PHI_ENCRYPTED, e->open->conv.encrypted);
 		for (unsigned i = 0; i < n_patients; i++) {
-			struct phi_fact p = { .class = PHI_MRN, .whole = patients[i] };
+			struct phi_fact p = { .class = is_name ? PHI_PATIENT_NAME : PHI_MRN,
+				.whole = patients[i] };
 			fact_put(e, PHI_PATIENT, FACT_PHI, &p, sizeof p);
 		}
 	}
