@@ -2,10 +2,10 @@
  * Serial numbers, EUI-64 and makers: which device is it that data speak of?
  *
  * A data set names the device that made it, and whoever sends it may only pass it on. It is the sender that
- * made it when the sender's software is of the same maker, or the fingerprints say that it makes such data
- * itself (as a modality or a bedside device works), and it passes nothing on: it never sent data of a second
- * device, and no fingerprint says so (DICOM PS3.3 C.7.5.1 says
- * whose attributes these are; nothing on the wire says it of the sender).
+ * made it when the sender's software or network card is of the same maker, or the fingerprints say that it
+ * makes such data itself (as a modality or a bedside device works), and it passes nothing on: it never sent
+ * data of a second device, and no fingerprint says so (DICOM PS3.3 C.7.5.1 says whose attributes these are;
+ * nothing on the wire says it of the sender).
  */
 #include "decide/inventory_nodes.h"
 
@@ -232,6 +232,21 @@ static bool arc_agrees(const struct device *root, const struct device *id)
 	return false;
 }
 
+/* The sender's network card is of the maker itself ("Siemens AG", "SIEMENS"): with nothing passed on and no
+ * second device, that is the maker's own (PS3.3 says nothing of senders; wire facts' rule (d), made
+ * narrower). */
+static bool card_agrees(const struct device *root, const struct device *id)
+{
+	enum { WORD_LEAST = 5 };
+	const struct value *maker = value_best(id, ATTR_MANUFACTURER);
+	struct attr_value card;
+	if (!maker || !device_attr(root, ATTR_MAC_VENDOR, 0, &card))
+		return false;
+	struct bytes told = bytes_of(maker->text, maker->len);
+	struct bytes word = bytes_first(card.value, bytes_chr(card.value, 0, ' '));
+	return word.n >= WORD_LEAST && bytes_eqi(word, bytes_first(told, bytes_chr(told, 0, ' ')));
+}
+
 /* Does n's device state another serial number (or, without one, another maker or model) than id has? */
 static bool states_another(const struct device *root, const struct device *id)
 {
@@ -268,7 +283,7 @@ static bool may_be_maker(const struct device *sender, const struct device *id)
 	if (sender->made_many[id->made_kind] || root->passes_on || states_another(root, id) ||
 		other_card(sender, id))
 		return false;
-	return (root->makes >> id->proto & 1) || arc_agrees(root, id);
+	return (root->makes >> id->proto & 1) || arc_agrees(root, id) || card_agrees(root, id);
 }
 
 static void rebind(struct device *s, struct device *id)

@@ -91,6 +91,21 @@ static void test_maker_not_of_an_archive(void **state)
 	check_attr(by_mac(w, PACS), ATTR_MODEL, NULL);
 }
 
+/* The maker's own network card, while nothing is passed on and there is no second device. */
+static void test_maker_by_card(void **state)
+{
+	struct world *w = *state;
+	says(w, "10.0.0.5", CT, ATTR_MAC_VENDOR, "Siemens AG");
+	made(w, "10.0.0.5", CT, "SIEMENS", "SOMATOM", "75214");
+	check_attr(by_mac(w, CT), ATTR_MODEL, "SOMATOM");
+	assert_int_equal(inventory_count(w->inv), 1);
+	says(w, "10.0.0.6", MON, ATTR_MAC_VENDOR, "Siemens AG"); /* another maker's data */
+	made(w, "10.0.0.6", MON, "Philips", "EPIQ", "US1");
+	check_attr(by_mac(w, MON), ATTR_MODEL, NULL);
+	says(w, "10.0.0.5", CT, ATTR_DICOM_SERVICE, "qr_scp"); /* it hands on what others made */
+	check_attr(by_mac(w, CT), ATTR_MODEL, NULL);
+}
+
 static void test_maker_by_worklist(void **state)
 {
 	struct world *w = *state;
@@ -167,9 +182,10 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = { T(test_serial_moved_and_back), T(test_serial_at_the_same_time),
-		T(test_maker_by_arc), T(test_maker_in_other_words), T(test_maker_not_of_an_archive),
-		T(test_maker_by_worklist), T(test_maker_not_against_own_word),
-		T(test_station_named_as_sender), T(test_eui64), T(test_behind) };
+		T(test_maker_by_arc), T(test_maker_by_card), T(test_maker_in_other_words),
+		T(test_maker_not_of_an_archive), T(test_maker_by_worklist),
+		T(test_maker_not_against_own_word), T(test_station_named_as_sender), T(test_eui64),
+		T(test_behind) };
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	return failed != 0;
 }
