@@ -117,8 +117,13 @@ static void cell_address(struct text *t, const struct row *r)
 {
 	const struct mac *macs;
 	char s[ADDR_TEXT], mac[MAC_TEXT];
+	const struct device *carrier = device_behind(r->dev);
+	size_t n;
+	struct addr via = carrier ? best_address(carrier, &n) : (struct addr){ .family = 0 };
 	if (r->address.family)
 		text_add(t, "%s", addr_text(&r->address, s));
+	else if (via.family)
+		text_add(t, "via %s", addr_text(&via, s));
 	else if (device_macs(r->dev, &macs))
 		text_add(t, "%s", mac_text(&macs[0], mac));
 	else

@@ -121,6 +121,25 @@ static void table(void **state)
 	has(w, "AE CTSOMA01\n");
 }
 
+/* A device that another speaks for has no address of its own. */
+static void carried(void **state)
+{
+	struct world *w = *state;
+	struct rec r;
+	rec_observe(&r, PROTO_hl7, OB_BEHIND);
+	rec_from(&r, "10.0.0.9", "00-09-FB-10-00-09");
+	rec_to(&r, "10.0.0.250", "00-00-0C-A1-00-01");
+	rec_at(&r, 8, 1);
+	rec_attr(&r, ATTR_MANUFACTURER, "ACME", 90);
+	rec_attr(&r, ATTR_SERIAL, "4711", 90);
+	inventory_feed(w->inv, rec_event(&r));
+	begin(w, 160, false);
+	inventory_finish(w->inv);
+	assert_true(page_devices(&w->term, w->mask, w->inv, 30));
+	fclose(w->term.out);
+	has(w, "via 10.0.0.9");
+}
+
 static void nobody(void **state)
 {
 	struct world *w = *state;
@@ -271,6 +290,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(table, setup, teardown),
+		cmocka_unit_test_setup_teardown(carried, setup, teardown),
 		cmocka_unit_test_setup_teardown(nobody, setup, teardown),
 		cmocka_unit_test_setup_teardown(hostile, setup, teardown),
 		cmocka_unit_test_setup_teardown(many, setup, teardown),
