@@ -305,7 +305,7 @@ static void end_at(struct flows *t, struct flow *f, uint64_t ts_ns)
 	uint32_t i = index_of(t, f);
 	stream_overdue(t, f); /* what waits behind a hole has waited for nothing */
 	if (f->ident == IDENT_LABEL)
-		identify_label(t, f, DIR_CLIENT, NULL);
+		identify_label(t, f, NULL);
 	write_event(t, f, NULL, FLOW_EV_END, ts_ns);
 	flow_release(t, f);
 	if (f->wheel.prev)

@@ -158,6 +158,6 @@ void datagram_push(struct flows *t, struct flow *f, enum dir dir, const struct p
 /* A frame without IP. */
 void ether_push(struct flows *t, const struct packet *p);
 /* nDPI looks at this packet of a conversation nobody reads. */
-void identify_label(struct flows *t, struct flow *f, enum dir dir, const struct packet *p);
+void identify_label(struct flows *t, struct flow *f, const struct packet *p);
 
 #endif

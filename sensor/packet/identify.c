@@ -144,7 +144,7 @@ void datagram_push(struct flows *t, struct flow *f, enum dir dir, const struct p
 		if (proto != PROTO_N || identify_probe(t, f, p->payload, dir, &proto) == PROBE_YES)
 			identify_begin(t, f, proto, false);
 		else
-			identify_label(t, f, dir, p);
+			identify_label(t, f, p);
 	}
 	if (f->ident == IDENT_READ)
 		read_datagram(t, f, dir, p);
@@ -192,10 +192,9 @@ static void label_end(struct flows *t, struct flow *f, const struct packet *p, u
 	label_put(t->labels, label);
 }
 
-void identify_label(struct flows *t, struct flow *f, enum dir dir, const struct packet *p)
+void identify_label(struct flows *t, struct flow *f, const struct packet *p)
 {
 	uint32_t verdict = 0;
-	(void)dir;
 	if (!p) {
 		label_end(t, f, NULL, label_giveup(t->labels, f->reader));
 		return;

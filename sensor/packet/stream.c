@@ -177,7 +177,7 @@ static void feed(struct flows *t, struct flow *f, enum dir dir, const struct pac
 		f->flags = (uint16_t)(f->flags & ~FLOW_ODD_PORT);
 		f->ident = IDENT_NEW;
 		if (p)
-			identify_label(t, f, dir, p);
+			identify_label(t, f, p);
 	}
 }
 
@@ -215,7 +215,7 @@ static void refuse(struct flows *t, struct flow *f, enum dir dir, const struct p
 	probe_drop(t, h);
 	bool all = other && other->refused;
 	if (p)
-		identify_label(t, f, dir, p);
+		identify_label(t, f, p);
 	if (all || f->ident == IDENT_LABELLED || f->ident == IDENT_UNKNOWN)
 		give_up(t, f);
 }
@@ -227,7 +227,7 @@ static void recognise(struct flows *t, struct flow *f, enum dir dir, const struc
 	enum proto proto = PROTO_N;
 	if (h->refused) {
 		if (p)
-			identify_label(t, f, dir, p);
+			identify_label(t, f, p);
 		return;
 	}
 	if (h->midstream) {
@@ -552,7 +552,7 @@ void stream_push(struct flows *t, struct flow *f, enum dir dir, const struct pac
 		return;
 	if (f->flags & FLOW_REFUSED_BY_ALL) {
 		if (f->ident != IDENT_READ && p->payload.n)
-			identify_label(t, f, dir, p);
+			identify_label(t, f, p);
 		return;
 	}
 	uint32_t seq = p->seq;
