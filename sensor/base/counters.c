@@ -6,6 +6,7 @@ const struct counter_row counter_rows[] = {
 #undef COUNTER
 #define LIMIT(name, def, least, most, sentence)                                                              \
 	{ #name, "times", sentence, offsetof(struct counters, full_##name), true },
+#define CAP(name, def, least, most, sentence)
 #include "base/limits.def"
 #undef LIMIT
 };

@@ -9,6 +9,7 @@ struct counters {
 #include "base/counters.def"
 #undef COUNTER
 #define LIMIT(name, def, least, most, sentence) uint64_t full_##name;
+#define CAP(name, def, least, most, sentence)
 #include "base/limits.def"
 #undef LIMIT
 };

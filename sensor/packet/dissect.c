@@ -187,8 +187,10 @@ static bool find_start(struct dx_engine *e, struct dx_stream *s, const struct di
 	e->proto[e->dc->proto].junk_bytes += n;
 	/* After a loss a whole image may have to pass before the next message begins. */
 	uint64_t patience = e->limits->junk_kib << (s->far ? 18 : 10);
-	if (s->junk > patience)
+	if (s->junk > patience) {
+		e->counters->full_junk_kib++;
 		s->dead = true;
+	}
 	if (s->dead || in->n == 0)
 		return false;
 	s->resync = false;

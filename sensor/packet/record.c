@@ -53,6 +53,19 @@ static void record_end(struct dx_engine *e)
 	e->open = NULL;
 }
 
+static void event_cut(struct dx_engine *e, struct event *ev)
+{
+	if (!(ev->flags & EVENT_CUT))
+		e->counters->events_cut++;
+	ev->flags |= EVENT_CUT;
+}
+
+static struct bytes text_first(struct dx_engine *e, struct bytes v)
+{
+	e->counters->full_fact_bytes += v.n > e->limits->fact_bytes;
+	return bytes_first(v, e->limits->fact_bytes);
+}
+
 static struct fact *fact_add(struct dx_engine *e, unsigned field, enum fact_type type, size_t n)
 {
 	struct event *ev = e->open;
@@ -62,10 +75,9 @@ static struct fact *fact_add(struct dx_engine *e, unsigned field, enum fact_type
 	/* What is only kept for masking counts by its bytes alone: a list of patients is longer than an
 	 * event. */
 	bool is_full = ev->n_facts >= e->limits->event_facts && field != FIELD_NONE;
+	e->counters->full_event_facts += is_full;
 	if (is_full || ev->len + need > EVENT_BYTES) {
-		if (!(ev->flags & EVENT_CUT))
-			e->counters->events_cut++;
-		ev->flags |= EVENT_CUT;
+		event_cut(e, ev);
 		return NULL;
 	}
 	struct fact *f = (struct fact *)(void *)((uint8_t *)ev + ev->len);
@@ -92,8 +104,10 @@ static void list_put(struct dx_engine *e, unsigned field, enum fact_type type, s
 	struct fact *f = e->last && e->last->field == field ? e->last : NULL;
 	size_t more = v.n + 2, old = f ? f->len : 0;
 	size_t grow = ((old + more + 7) & ~(size_t)7) - ((old + 7) & ~(size_t)7);
-	if (old + more > e->limits->array_bytes || (f && ev->len + grow > EVENT_BYTES)) {
-		ev->flags |= EVENT_CUT;
+	bool is_full = old + more > e->limits->array_bytes;
+	e->counters->full_array_bytes += is_full;
+	if (is_full || (f && ev->len + grow > EVENT_BYTES)) {
+		event_cut(e, ev);
 		return;
 	}
 	if (f) {
@@ -197,7 +211,7 @@ static void put(struct dx *x, unsigned field, enum fact_type type, struct bytes 
 void ev_str(struct dx *x, unsigned field, struct bytes v)
 {
 	if (v.n)
-		put(x, field, FACT_STR, bytes_first(v, x->engine->limits->fact_bytes));
+		put(x, field, FACT_STR, text_first(x->engine, v));
 }
 
 void ev_text(struct dx *x, unsigned field, const char *v)
@@ -240,7 +254,7 @@ void ev_time(struct dx *x, unsigned field, int64_t ns_since_1970)
 void ev_bytes(struct dx *x, unsigned field, struct bytes v)
 {
 	if (v.n)
-		put(x, field, FACT_BYTES, bytes_first(v, x->engine->limits->fact_bytes));
+		put(x, field, FACT_BYTES, text_first(x->engine, v));
 }
 
 void dx_phi(struct dx *x, enum privacy phi_class, unsigned n)
@@ -256,7 +270,7 @@ void dx_phi_value(struct dx *x, enum privacy phi_class, struct bytes value)
 {
 	ASSERT(privacy_is_phi(phi_class));
 	if (bytes_trim(value).n && x->engine->open)
-		phi_put(x->engine, FIELD_NONE, phi_class, bytes_first(value, x->engine->limits->fact_bytes));
+		phi_put(x->engine, FIELD_NONE, phi_class, text_first(x->engine, value));
 }
 
 void dx_patient(struct dx *x, struct bytes id)
@@ -268,8 +282,7 @@ void dx_patient(struct dx *x, struct bytes id)
 		e->n_patients = 0;
 	e->patient_is_told = true;
 	if (e->n_patients < DX_PATIENTS)
-		e->patients[e->n_patients++] =
-			privacy_pseudonym(e->key, bytes_first(id, e->limits->fact_bytes));
+		e->patients[e->n_patients++] = privacy_pseudonym(e->key, text_first(e, id));
 }
 
 static void write_phi(struct dx *x, enum proto container, uint32_t classes, uint32_t n)
@@ -361,7 +374,7 @@ void ob_begin_address(struct dx *x, const struct addr *ip, const struct mac *mac
 void ob_str(struct dx *x, enum attr attr, struct bytes v, unsigned confidence)
 {
 	struct dx_engine *e = x->engine;
-	v = bytes_first(bytes_trim(v), e->limits->fact_bytes);
+	v = text_first(e, bytes_trim(v));
 	if (v.n == 0)
 		return;
 	struct fact *f = fact_add(e, attr, FACT_STR, v.n);

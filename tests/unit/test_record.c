@@ -1,5 +1,7 @@
-/* Records: private values beyond what an event has room for are still masked, or nothing suspect is shown. */
+/* Records: private values beyond what an event has room for are still masked, or nothing suspect is shown;
+ * and every cap that takes something from an event is counted. */
 #include "decide/mask.h"
+#include "packet/categories.h"
 #include "packet/engine.h"
 
 #include <setjmp.h>
@@ -113,12 +115,111 @@ static void more_words_than_one_fact_holds(void **state)
 	assert_true(bytes_is(mask_text(t.mask, bytes_str("pauline")), "[masked]"));
 }
 
+static void text_cut(void **state)
+{
+	(void)state;
+	static char longer[300];
+	struct dx x = dx_own(&t.engine, &t.conv, DIR_CLIENT);
+	memset(longer, 'x', sizeof longer);
+	ev_begin_own(&x, PROTO_flow, FLOW_EV_END);
+	ev_str(&x, FLOW_PROTOCOL, bytes_of(longer, 256)); /* fact_bytes */
+	assert_int_equal(t.counters.full_fact_bytes, 0);
+	ev_str(&x, FLOW_STATE, bytes_of(longer, 257));
+	dx_phi_value(&x, PHI_PATIENT_NAME, bytes_of(longer, 257));
+	dx_patient(&x, bytes_of(longer, 257));
+	ev_end(&x);
+	ob_begin(&x, OB_SENDER);
+	ob_str(&x, ATTR_MODEL, bytes_of(longer, 257), 90);
+	ob_end(&x);
+	assert_int_equal(t.counters.full_fact_bytes, 4);
+}
+
+static void list_cut(void **state)
+{
+	(void)state;
+	static char element[256];
+	struct dx x = dx_own(&t.engine, &t.conv, DIR_CLIENT);
+	memset(element, 'x', sizeof element);
+	ev_begin_own(&x, PROTO_flow, FLOW_EV_LABEL);
+	for (unsigned i = 0; i < 15; i++) /* 258 bytes each of array_bytes, 4096 */
+		ev_str(&x, FLOW_RISKS, bytes_of(element, sizeof element));
+	assert_int_equal(t.counters.full_array_bytes, 0);
+	for (unsigned i = 0; i < 3; i++)
+		ev_str(&x, FLOW_RISKS, bytes_of(element, sizeof element));
+	ev_end(&x);
+	assert_int_equal(t.counters.full_array_bytes, 3);
+	assert_int_equal(t.counters.events_cut, 1);
+}
+
+static void facts_left_out(void **state)
+{
+	(void)state;
+	struct dx x = dx_own(&t.engine, &t.conv, DIR_CLIENT);
+	ev_begin_own(&x, PROTO_flow, FLOW_EV_END);
+	for (unsigned i = 0; i < 255; i++) /* event_facts */
+		ev_uint(&x, FLOW_BYTES, i);
+	assert_int_equal(t.counters.full_event_facts, 0);
+	ev_uint(&x, FLOW_BYTES, 0);
+	ev_uint(&x, FLOW_BYTES, 1);
+	ev_end(&x);
+	assert_int_equal(t.counters.full_event_facts, 2);
+	assert_int_equal(t.counters.events_cut, 1);
+}
+
+static void junk_given_up(void **state)
+{
+	(void)state;
+	static char junk[32768];
+	bool encrypted = false;
+	memset(junk, 'x', sizeof junk);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(t.counters.full_junk_kib, i > 2); /* 64 KiB and a byte */
+		dx_feed(&t.engine, &t.dc, &t.conv, &encrypted, DIR_CLIENT, bytes_of(junk, sizeof junk));
+	}
+	assert_int_equal(t.counters.full_junk_kib, 1);
+}
+
+/* A ring that is full is waited for: counted, and nothing is lost. */
+static void ring_waits(void **state)
+{
+	(void)state;
+	struct dx x = dx_own(&t.engine, &t.conv, DIR_CLIENT);
+	for (unsigned i = 0; i < 10000; i++) {
+		ev_begin(&x, 0);
+		dx_phi_value(&x, PHI_PATIENT_NAME, bytes_str("Familyname"));
+		ev_end(&x);
+	}
+	drain(NULL);
+	assert_int_equal(t.values, 10000);
+	assert_true(t.counters.ring_full > 0);
+	assert_int_equal(t.counters.events_lost, 0);
+}
+
+/* Each limit has a counter, but what is a mere CAP. */
+static void counters_of_limits(void **state)
+{
+	(void)state;
+	size_t full = 0;
+	for (size_t i = 0; i < counter_rows_n; i++) {
+		full += counter_rows[i].is_full;
+		assert_string_not_equal(counter_rows[i].name, "probe_packets");
+		assert_string_not_equal(counter_rows[i].name, "ring_kib");
+	}
+	assert_int_equal(full + 2, limit_rows_n);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(more_patients_than_fields, setup, teardown),
 		cmocka_unit_test_setup_teardown(more_patients_than_bytes, setup, teardown),
 		cmocka_unit_test_setup_teardown(more_words_than_one_fact_holds, setup, teardown),
+		cmocka_unit_test_setup_teardown(text_cut, setup, teardown),
+		cmocka_unit_test_setup_teardown(list_cut, setup, teardown),
+		cmocka_unit_test_setup_teardown(facts_left_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(junk_given_up, setup, teardown),
+		cmocka_unit_test_setup_teardown(ring_waits, setup, teardown),
+		cmocka_unit_test(counters_of_limits),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	return failed != 0;
