@@ -34,17 +34,6 @@ bool flows_init(struct flows *t, const struct limits *l, struct counters *c, str
 		!pool_init(&t->convs, sizeof(struct dx_conv), l->states) || !table_init(&t->table, l->flows))
 		return false;
 	wheel_init(&t->wheel, &t->pool, offsetof(struct flow, wheel));
-	/* A probe shown one byte tells for which first bytes it need not be asked at all. A datagram is
-	 * whole, so one byte of it is another question. */
-	for (unsigned p = 0; p < PROTO_DISSECTED; p++) {
-		const struct dissector *d = dissectors[p];
-		for (unsigned b = 0; d->probe && b < 256; b++) {
-			uint8_t byte = (uint8_t)b;
-			if (!d->frame || d->probe(bytes_of(&byte, 1), DIR_CLIENT) != PROBE_NO ||
-				d->probe(bytes_of(&byte, 1), DIR_SERVER) != PROBE_NO)
-				t->by_first[d->l4 == L4_TCP ? 0 : d->l4 == L4_UDP ? 1 : 2][b] |= 1ull << p;
-		}
-	}
 	return true;
 }
 

@@ -107,7 +107,6 @@ struct flows {
 	uint32_t clock_hand;
 	uint32_t latest; /* index of the last packet's flow, 0: ended */
 	uint64_t now_ns;
-	uint64_t by_first[3][256]; /* which probes can say yes after this byte: TCP, UDP, other */
 };
 
 bool flows_init(struct flows *t, const struct limits *l, struct counters *c, struct dx_engine *e,
@@ -143,14 +142,12 @@ bool stream_has_isn(const struct flows *t, const struct flow *f, enum dir dir, u
 /* The dissector that announced itself for this conversation's server, or PROTO_N. */
 enum proto identify_expected(struct flows *t, const struct flow *f);
 /* Which probe takes these first bytes: PROBE_YES and *proto, PROBE_MORE, PROBE_NO. */
-enum probe_result identify_probe(
-	struct flows *t, const struct flow *f, struct bytes first, enum dir dir, enum proto *proto);
+enum probe_result identify_probe(const struct flow *f, struct bytes first, enum dir dir, enum proto *proto);
 /* The ports of the conversation are those of a dissector that can find a message's start in the middle. */
 bool identify_is_hinted(const struct flow *f);
 /* Mid-stream: looks for a message's start anywhere in `in` with the dissectors of the flow's ports, and at
  * its beginning with all. */
-bool identify_midstream(
-	struct flows *t, const struct flow *f, struct bytes in, enum dir dir, enum proto *proto);
+bool identify_midstream(const struct flow *f, struct bytes in, enum dir dir, enum proto *proto);
 /* The flow is read by that dissector from now on; false: no state left. */
 bool identify_begin(struct flows *t, struct flow *f, enum proto proto, bool midstream);
 /* A datagram or a packet of another IP protocol. */

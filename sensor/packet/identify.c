@@ -4,6 +4,33 @@
 #include "packet/flow.h"
 #include "packet/label.h"
 
+#include <threads.h>
+
+static struct {
+	once_flag once;
+	uint64_t of[3][256]; /* bits by enum proto; TCP, UDP, other */
+} by_first = { .once = ONCE_FLAG_INIT };
+
+static unsigned row_of(uint8_t l4)
+{
+	return l4 == L4_TCP ? 0 : l4 == L4_UDP ? 1 : 2;
+}
+
+/* A probe shown one byte tells for which first bytes it need not be asked at all. A datagram is whole, so one
+ * byte of it is another question. */
+static void ask_by_first(void)
+{
+	for (unsigned p = 0; p < PROTO_DISSECTED; p++) {
+		const struct dissector *d = dissectors[p];
+		for (unsigned b = 0; d->probe && b < 256; b++) {
+			uint8_t byte = (uint8_t)b;
+			if (!d->frame || d->probe(bytes_of(&byte, 1), DIR_CLIENT) != PROBE_NO ||
+				d->probe(bytes_of(&byte, 1), DIR_SERVER) != PROBE_NO)
+				by_first.of[row_of(d->l4)][b] |= 1ull << p;
+		}
+	}
+}
+
 static bool is_port_of(const struct dissector *d, uint16_t port)
 {
 	for (unsigned i = 0; i < 8 && d->ports[i]; i++)
@@ -17,10 +44,11 @@ static bool has_port(const struct dissector *d, const struct flow *f)
 	return is_port_of(d, f->key.lo_port) || is_port_of(d, f->key.hi_port);
 }
 
-static uint64_t candidates(const struct flows *t, const struct flow *f, struct bytes first)
+static uint64_t candidates(const struct flow *f, struct bytes first)
 {
 	int byte = bytes_at(first, 0);
-	return byte < 0 ? 0 : t->by_first[f->key.proto == L4_TCP ? 0 : f->key.proto == L4_UDP ? 1 : 2][byte];
+	call_once(&by_first.once, ask_by_first);
+	return byte < 0 ? 0 : by_first.of[row_of(f->key.proto)][byte];
 }
 
 enum proto identify_expected(struct flows *t, const struct flow *f)
@@ -32,10 +60,9 @@ enum proto identify_expected(struct flows *t, const struct flow *f)
 	return dx_expected(t->engine, &c.dst, c.dport);
 }
 
-enum probe_result identify_probe(
-	struct flows *t, const struct flow *f, struct bytes first, enum dir dir, enum proto *proto)
+enum probe_result identify_probe(const struct flow *f, struct bytes first, enum dir dir, enum proto *proto)
 {
-	uint64_t set = candidates(t, f, first);
+	uint64_t set = candidates(f, first);
 	enum probe_result answer = PROBE_NO;
 	for (int hinted = 1; hinted >= 0; hinted--) {
 		for (uint64_t left = set; left; left &= left - 1) {
@@ -65,10 +92,9 @@ bool identify_is_hinted(const struct flow *f)
 	return false;
 }
 
-bool identify_midstream(
-	struct flows *t, const struct flow *f, struct bytes in, enum dir dir, enum proto *proto)
+bool identify_midstream(const struct flow *f, struct bytes in, enum dir dir, enum proto *proto)
 {
-	if (identify_probe(t, f, in, dir, proto) == PROBE_YES)
+	if (identify_probe(f, in, dir, proto) == PROBE_YES)
 		return true;
 	for (unsigned p = 0; p < PROTO_DISSECTED; p++) {
 		const struct dissector *d = dissectors[p];
@@ -141,7 +167,7 @@ void datagram_push(struct flows *t, struct flow *f, enum dir dir, const struct p
 		return;
 	if (f->ident == IDENT_NEW || f->ident == IDENT_LABEL) {
 		proto = f->packets[0] + f->packets[1] == 1 ? identify_expected(t, f) : PROTO_N;
-		if (proto != PROTO_N || identify_probe(t, f, p->payload, dir, &proto) == PROBE_YES)
+		if (proto != PROTO_N || identify_probe(f, p->payload, dir, &proto) == PROBE_YES)
 			identify_begin(t, f, proto, false);
 		else
 			identify_label(t, f, p);

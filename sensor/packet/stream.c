@@ -231,7 +231,7 @@ static void recognise(struct flows *t, struct flow *f, enum dir dir, const struc
 		return;
 	}
 	if (h->midstream) {
-		if (identify_midstream(t, f, in, dir, &proto))
+		if (identify_midstream(f, in, dir, &proto))
 			begin_reading(t, f, dir, p, proto, true, in);
 		else if (h->offset > MIDSTREAM_PATIENCE ||
 			 (f->packets[0] + f->packets[1] > t->limits->probe_packets && !identify_is_hinted(f)))
@@ -244,7 +244,7 @@ static void recognise(struct flows *t, struct flow *f, enum dir dir, const struc
 		memcpy(first, buddy_at(&t->engine->memory, h->probe), n);
 	memcpy(first + n, in.p, more);
 	struct bytes known = bytes_of(first, n + more);
-	enum probe_result r = identify_probe(t, f, known, dir, &proto);
+	enum probe_result r = identify_probe(f, known, dir, &proto);
 	if (r == PROBE_YES) {
 		begin_reading(t, f, dir, p, proto, false, in);
 	} else if (r == PROBE_MORE && known.n < PROBE_BYTES) {

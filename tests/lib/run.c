@@ -24,8 +24,8 @@ static void small_limits(struct limits *l)
 	l->stream_total_mib = 2;
 	l->expectations = l->fragments = l->labels = 16;
 	l->fragment_kib = 64;
-	l->devices = l->addresses = 256;
-	l->phi_tokens = l->alerts = 256;
+	l->devices = l->addresses = l->attributes = 256;
+	l->phi_tokens = l->alerts = l->alert_patients = 256;
 	l->ring_kib = 256;
 }
 
