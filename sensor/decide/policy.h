@@ -27,9 +27,9 @@ void policy_event(struct policy_run *r, const struct event *e);
 void policy_finish(struct policy_run *r);
 void policy_stop(struct policy_run *r);
 
-/* Runs the inline tests of all rules (sensor.tests); prints one line per failing test and returns the number
- * of failures; *ran is how many ran. */
-unsigned policy_test(const struct policy *p, void *stdio_file, unsigned *ran);
+/* Runs the inline tests of all rules (sensor.tests); says in diag why a test fails and returns the number of
+ * failures; *ran is how many ran. */
+unsigned policy_test(const struct policy *p, struct diag *diag, unsigned *ran);
 
 /* What an alert document says of its rule. Absent strings are "". */
 struct rule_text {

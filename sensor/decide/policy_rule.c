@@ -65,8 +65,8 @@ static int native_category(struct loader *l, const struct yaml_node *at, const c
 	if (c >= 0)
 		return c;
 	for (unsigned i = 0; i < s->n_categories; i++) {
-		snprintf(copies[i], sizeof copies[i], "%.*s", (int)s->category[i].name.n,
-			(const char *)s->category[i].name.p);
+		snprintf(copies[i], sizeof copies[i], "%.*s", (int)s->category[i].n,
+			(const char *)s->category[i].p);
 		names[i] = copies[i];
 	}
 	const char *near = diag_nearest(bytes_str(service), names, s->n_categories);
@@ -205,7 +205,7 @@ static void load_fields(
 	const char *const *names = load_texts(l, doc, "fields", &n);
 	const char **out = arena_get(&l->p->memory, (n + 1) * sizeof *out);
 	for (size_t i = 0; i < n; i++) {
-		int f = s->schema.field(&s->schema, s->category[r->category].name, bytes_str(names[i]));
+		int f = s->schema.field(&s->schema, s->category[r->category], bytes_str(names[i]));
 		if (f >= 0)
 			out[t->n_fields++] = s->field[f].name;
 		else if (is_wardwatch(doc))
@@ -301,7 +301,7 @@ void rule_load(struct loader *l, const struct yaml_node *doc)
 	load_fields(l, doc, r, &r->text);
 	if (sensor && is_wardwatch(doc))
 		rule_sensor(l, r, sensor);
-	r->detect = detect_compile(detection, &p->schema->schema, p->schema->category[category].name,
+	r->detect = detect_compile(detection, &p->schema->schema, p->schema->category[category],
 		is_wardwatch(doc), l->file, l->diag);
 	if (!r->detect)
 		return;

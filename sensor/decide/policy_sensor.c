@@ -59,7 +59,7 @@ static void suppress_by(struct loader *l, struct rule *r, const struct yaml_node
 	}
 	r->n_by = 0;
 	for (size_t i = 0; i < n; i++) {
-		int f = s->schema.field(&s->schema, s->category[r->category].name, bytes_str(names[i]));
+		int f = s->schema.field(&s->schema, s->category[r->category], bytes_str(names[i]));
 		if (f < 0)
 			load_error(l, at, "E144", "there is no field \"%s\" in these events", names[i]);
 		else if (s->field[f].privacy >= SECRET)

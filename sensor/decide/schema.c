@@ -45,31 +45,38 @@ static int find(const struct event_schema *s, struct bytes name)
 	return -1;
 }
 
-static uint16_t add(
-	struct event_schema *s, const char *name, enum fact_type type, enum privacy privacy, uint64_t protos)
+static void set_add(struct category_set *s, unsigned category)
+{
+	s->word[category / 64] |= UINT64_C(1) << category % 64;
+}
+
+static bool set_has(const struct category_set *s, unsigned category)
+{
+	return s->word[category / 64] >> category % 64 & 1;
+}
+
+static uint16_t add(struct event_schema *s, const char *name, enum fact_type type, enum privacy privacy)
 {
 	int at = find(s, bytes_str(name));
 	if (at < 0) {
 		ASSERT(s->n_fields < SCHEMA_FIELDS);
 		at = s->n_fields++;
-		s->field[at] = (struct schema_field){ name, type, privacy, 0 };
+		s->field[at] = (struct schema_field){ .name = name, .type = type, .privacy = privacy };
 	}
 	/* The stricter class stands when two dissectors differ. */
 	if (privacy > s->field[at].privacy)
 		s->field[at].privacy = privacy;
-	s->field[at].protos |= protos;
 	return (uint16_t)at;
 }
 
-static uint8_t add_category(struct event_schema *s, struct bytes name, unsigned proto)
+static uint8_t add_category(struct event_schema *s, struct bytes name)
 {
 	int at = event_schema_category(s, name);
 	if (at < 0) {
 		ASSERT(s->n_categories < SCHEMA_CATEGORIES);
 		at = s->n_categories++;
-		s->category[at].name = name;
+		s->category[at] = name;
 	}
-	s->category[at].protos |= UINT64_C(1) << proto;
 	return (uint8_t)at;
 }
 
@@ -83,20 +90,44 @@ static bool add_dissector(struct event_schema *s, unsigned proto)
 	s->of_event[proto] = calloc(events + 1, 1);
 	if (!s->of_event[proto])
 		return false;
-	(void)add_category(s, bytes_str(d->name), proto);
-	for (uint8_t i = 0; i < events; i++)
+	struct category_set categories = { 0 };
+	if (proto != PROTO_named)
+		set_add(&categories, add_category(s, bytes_str(d->name)));
+	for (uint8_t i = 0; i < events; i++) {
 		s->of_event[proto][i] = add_category(
-			s, event_category(&(struct event){ .proto = (uint8_t)proto, .event = i }), proto);
+			s, event_category(&(struct event){ .proto = (uint8_t)proto, .event = i }));
+		set_add(&categories, s->of_event[proto][i]);
+	}
 	while (d->fields && d->fields[n].name)
 		n++;
 	s->of_fact[proto] = calloc(n + 1, sizeof *s->of_fact[proto]);
 	s->n_facts[proto] = (uint16_t)n;
 	if (!s->of_fact[proto])
 		return false;
-	for (size_t i = 0; i < n; i++)
-		s->of_fact[proto][i] = add(
-			s, d->fields[i].name, d->fields[i].type, d->fields[i].privacy, UINT64_C(1) << proto);
+	for (size_t i = 0; i < n; i++) {
+		const struct field *f = &d->fields[i];
+		uint16_t at = s->of_fact[proto][i] = add(s, f->name, f->type, f->privacy);
+		for (unsigned c = 0; proto != PROTO_named && c < s->n_categories; c++)
+			if (set_has(&categories, c))
+				set_add(&s->field[at].categories, c);
+	}
 	return true;
+}
+
+static void add_named_categories(struct event_schema *s)
+{
+	static const char *const rows[][2] = {
+#define NAMED_CATEGORY(name)
+#define NAMED(category, name, type, privacy, list) { category, name },
+#include "packet/named.def"
+#undef NAMED_CATEGORY
+#undef NAMED
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		int c = event_schema_category(s, bytes_str(rows[i][0])), f = find(s, bytes_str(rows[i][1]));
+		ASSERT(c >= 0 && f >= 0);
+		set_add(&s->field[f].categories, (unsigned)c);
+	}
 }
 
 static uint16_t add_device(struct event_schema *s, const char *side, char *names)
@@ -106,7 +137,8 @@ static uint16_t add_device(struct event_schema *s, const char *side, char *names
 		char *name = names + (size_t)i * DEVICE_NAME;
 		snprintf(name, DEVICE_NAME, "%s.device.%s", side, device_field_name(i));
 		add(s, name, i == DEVICE_FIELD_CONFIDENCE ? FACT_UINT : FACT_STR,
-			i < ATTR_N ? attr_rows[i].privacy : OPEN, 0);
+			i < ATTR_N ? attr_rows[i].privacy : OPEN);
+		s->field[first + i].everywhere = true;
 	}
 	ASSERT(s->n_fields == first + DEVICE_FIELDS);
 	return first;
@@ -140,9 +172,8 @@ static int field_number(const struct schema *schema, struct bytes category, stru
 	}
 	if (at < 0)
 		return known ? FIELD_UNSEEN : FIELD_UNKNOWN;
-	bool common = at < COMMON_N || s->field[at].protos == 0;
-	bool here = category.n == 0 || (number >= 0 && (s->field[at].protos & s->category[number].protos));
-	return common || here ? at : FIELD_UNKNOWN;
+	bool here = category.n == 0 || (number >= 0 && set_has(&s->field[at].categories, (unsigned)number));
+	return s->field[at].everywhere || here ? at : FIELD_UNKNOWN;
 }
 
 static enum fact_type field_type(const struct schema *s, uint16_t field)
@@ -166,16 +197,16 @@ struct event_schema *event_schema_new(void)
 {
 	struct event_schema *s = calloc(1, sizeof *s);
 	bool fine = s && (s->names = calloc(2, (size_t)DEVICE_FIELDS * DEVICE_NAME));
-	_Static_assert(PROTO_N <= 64, "a set of protocols is a uint64_t");
 	if (!fine) {
 		event_schema_free(s);
 		return NULL;
 	}
-#define COMMON(id, name, type) add(s, name, type, OPEN, 0);
+#define COMMON(id, name, type) s->field[add(s, name, type, OPEN)].everywhere = true;
 #include "decide/common.def"
 #undef COMMON
 	for (unsigned p = 0; p < PROTO_N; p++)
 		fine = add_dissector(s, p) && fine;
+	add_named_categories(s);
 	s->schema.n_searched = s->n_fields;
 	s->source_device = add_device(s, "source", s->names);
 	s->destination_device = add_device(s, "destination", s->names + (size_t)DEVICE_FIELDS * DEVICE_NAME);
@@ -205,7 +236,7 @@ void event_schema_free(struct event_schema *s)
 int event_schema_category(const struct event_schema *s, struct bytes name)
 {
 	for (int i = 0; i < s->n_categories; i++)
-		if (bytes_eq(name, s->category[i].name))
+		if (bytes_eq(name, s->category[i]))
 			return i;
 	return -1;
 }

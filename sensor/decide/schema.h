@@ -12,7 +12,7 @@
 #include "decide/inventory.h"
 #include "packet/dissect.h"
 
-enum { SCHEMA_FIELDS = 1024, SCHEMA_CATEGORIES = 64 };
+enum { SCHEMA_FIELDS = 1024, SCHEMA_CATEGORIES = 128 };
 
 /* What a device has beyond its attributes (packet/attrs.def), after them in number. */
 enum { DEVICE_FIELD_ID = ATTR_N, DEVICE_FIELD_CONFIDENCE, DEVICE_FIELDS };
@@ -24,16 +24,16 @@ enum common_field {
 	COMMON_N
 };
 
+struct category_set {
+	uint64_t word[SCHEMA_CATEGORIES / 64];
+};
+
 struct schema_field {
 	const char *name;
 	enum fact_type type;
 	enum privacy privacy;
-	uint64_t protos; /* 1 << proto of the dissectors that fill it; 0: common or a device's */
-};
-
-struct schema_category {
-	struct bytes name;
-	uint64_t protos; /* whose events can be of it */
+	bool everywhere;                /* common, or a device's */
+	struct category_set categories; /* else: whose events can have it */
 };
 
 struct event_schema {
@@ -44,7 +44,7 @@ struct event_schema {
 	uint16_t *of_fact[PROTO_N];                 /* field of a dissector's field number */
 	uint16_t n_facts[PROTO_N];
 	uint8_t *of_event[PROTO_N]; /* category of a dissector's event number */
-	struct schema_category category[SCHEMA_CATEGORIES];
+	struct bytes category[SCHEMA_CATEGORIES];
 	uint8_t n_categories;
 	char *names; /* of the devices' fields */
 };

@@ -75,6 +75,26 @@ static const struct dissector dissector_asset = {
 	.name = "asset", .fields = asset_fields, .events = asset_events
 };
 
+static const struct field named_fields[] = {
+#define NAMED_CATEGORY(name)
+#define NAMED(category, name, type, privacy, list) { name, type, privacy, list },
+#include "packet/named.def"
+#undef NAMED_CATEGORY
+#undef NAMED
+	{ 0 },
+};
+static const char *const named_events[] = {
+#define NAMED_CATEGORY(name) #name ".event",
+#define NAMED(category, name, type, privacy, list)
+#include "packet/named.def"
+#undef NAMED_CATEGORY
+#undef NAMED
+	NULL,
+};
+static const struct dissector dissector_named = {
+	.name = "named", .fields = named_fields, .events = named_events
+};
+
 const struct dissector *const dissectors[PROTO_N] = {
 #define DISSECTOR(name) [PROTO_##name] = &dissector_##name,
 #include "registry.def"
@@ -84,6 +104,7 @@ const struct dissector *const dissectors[PROTO_N] = {
 	[PROTO_credential] = &dissector_credential,
 	[PROTO_phi] = &dissector_phi,
 	[PROTO_asset] = &dissector_asset,
+	[PROTO_named] = &dissector_named,
 };
 
 static struct bytes event_name(const struct event *e)

@@ -171,6 +171,7 @@ enum proto {
 	PROTO_credential,
 	PROTO_phi,
 	PROTO_asset,
+	PROTO_named, /* named.def: written in tests only */
 	PROTO_N
 };
 
