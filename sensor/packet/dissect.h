@@ -110,6 +110,8 @@ void ev_end(struct dx *x);
  * 40 MAC vendor, 30 behaviour. Values are trimmed, empty ones left out. */
 void ob_begin(struct dx *x, enum observation_about about);
 void ob_begin_address(struct dx *x, const struct addr *ip, const struct mac *mac); /* either may be NULL */
+/* OB_CARD: the address and the MAC that the sender's device has besides; either may be NULL. */
+void ob_begin_card(struct dx *x, const struct addr *managed_at, const struct mac *chassis);
 void ob_str(struct dx *x, enum attr attr, struct bytes v, unsigned confidence);
 void ob_text(struct dx *x, enum attr attr, const char *v, unsigned confidence);
 void ob_end(struct dx *x);

@@ -44,6 +44,9 @@ enum observation_about {
 	OB_MAKER,    /* who made the data: the sender only where the hub finds no reason against it */
 	OB_BEHIND,   /* a device behind the sender: never the sender */
 	OB_ADDRESS,  /* the device with `about_ip` and/or `about_mac` */
+	/* The sender says it of itself, and that it is one card of the device that has `about_mac` too and is
+	 * managed at `about_ip`, at whatever card that is. */
+	OB_CARD,
 };
 
 struct event {
@@ -59,8 +62,8 @@ struct event {
 	uint64_t ts_ns;  /* of the packet that completed the message, since 1970 UTC, never going back */
 	uint64_t packet; /* its number in the run, from 1 */
 	struct conv conv;
-	struct addr about_ip; /* OB_ADDRESS; family 0: none */
-	struct mac about_mac; /* OB_ADDRESS; zero: none */
+	struct addr about_ip; /* OB_ADDRESS, OB_CARD; family 0: none */
+	struct mac about_mac; /* OB_ADDRESS, OB_CARD; zero: none */
 };
 
 enum fact_type {

@@ -359,9 +359,10 @@ void ob_begin(struct dx *x, enum observation_about about)
 	observe(x, about);
 }
 
-void ob_begin_address(struct dx *x, const struct addr *ip, const struct mac *mac)
+static void observe_about(
+	struct dx *x, enum observation_about about, const struct addr *ip, const struct mac *mac)
 {
-	observe(x, OB_ADDRESS);
+	observe(x, about);
 	struct event *ev = x->engine->open;
 	if (!ev)
 		return;
@@ -369,6 +370,16 @@ void ob_begin_address(struct dx *x, const struct addr *ip, const struct mac *mac
 		ev->about_ip = *ip;
 	if (mac)
 		ev->about_mac = *mac;
+}
+
+void ob_begin_address(struct dx *x, const struct addr *ip, const struct mac *mac)
+{
+	observe_about(x, OB_ADDRESS, ip, mac);
+}
+
+void ob_begin_card(struct dx *x, const struct addr *managed_at, const struct mac *chassis)
+{
+	observe_about(x, OB_CARD, managed_at, chassis);
 }
 
 void ob_str(struct dx *x, enum attr attr, struct bytes v, unsigned confidence)
@@ -394,8 +405,8 @@ void ob_end(struct dx *x)
 	struct dx_engine *e = x->engine;
 	if (!e->open)
 		return;
-	/* Without an attribute only an address pair says something. */
-	if (e->open->n_facts == 0 && e->open->event != OB_ADDRESS) {
+	/* Without an attribute only addresses say something. */
+	if (e->open->n_facts == 0 && e->open->event != OB_ADDRESS && e->open->event != OB_CARD) {
 		e->open = NULL;
 		return;
 	}

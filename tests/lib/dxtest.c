@@ -101,13 +101,13 @@ static void add_fact(struct text *t, const struct event *e, const struct fact *f
 
 char *record_text(const struct event *e)
 {
-	static const char *const abouts[] = { "sender", "receiver", "maker", "behind", "address" };
+	static const char *const abouts[] = { "sender", "receiver", "maker", "behind", "address", "card" };
 	struct text t = { 0 };
 	const struct dissector *d = dissectors[e->proto];
 	if (e->record == RECORD_OBSERVATION) {
 		char ip[ADDR_TEXT], mac[MAC_TEXT];
 		add(&t, "observe %s %s", d->name, abouts[e->event]);
-		if (e->event == OB_ADDRESS)
+		if (e->event == OB_ADDRESS || e->event == OB_CARD)
 			add(&t, " ip=%s mac=%s", addr_text(&e->about_ip, ip), mac_text(&e->about_mac, mac));
 		else
 			add(&t, " %s", e->dir == DIR_CLIENT ? "client" : "server");
