@@ -219,6 +219,13 @@ static void about_address(struct inventory *inv, const struct event *e)
 		put_all(m ? m : a, e);
 }
 
+static void about_card(struct device *m, const struct event *e)
+{
+	join_chassis(m, &e->about_mac);
+	if (addr_is_host(&e->about_ip))
+		join_managed(m, &e->about_ip);
+}
+
 static void observe(struct inventory *inv, const struct event *e)
 {
 	unsigned side = e->dir & 1;
@@ -228,8 +235,10 @@ static void observe(struct inventory *inv, const struct event *e)
 		about_address(inv, e);
 		return;
 	}
+	if (e->event == OB_CARD && sender && sender->kind == NODE_MAC)
+		about_card(sender, e);
 	bool is_own = e->event == OB_MAKER && sender && identity_is_senders(sender, e);
-	if (e->event == OB_SENDER || is_own)
+	if (e->event == OB_SENDER || e->event == OB_CARD || is_own)
 		n = sender;
 	else if (e->event == OB_RECEIVER)
 		n = node_of(inv, e, !side);

@@ -141,7 +141,8 @@ void values_free(struct device *n)
 void mac_describe(struct device *m)
 {
 	struct inventory *inv = m->inv;
-	if (mac_is_local(&m->mac))
+	/* The virtual addresses of routers are nobody's network card. */
+	if (mac_is_local(&m->mac) || mac_is_virtual_router(&m->mac))
 		return;
 	if (inv->fingerprints) {
 		const struct mac_prefix *row = fingerprints_prefix(inv->fingerprints, m->mac.b);

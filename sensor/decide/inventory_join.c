@@ -23,7 +23,7 @@ static struct device *owner(const struct device *a)
 	if (m && (a->claimed || !mac_forwards(m)))
 		return m;
 	m = ref_get(a->inv, a->second);
-	return m && !mac_forwards(m) ? m : NULL;
+	return m && !mac_forwards(m) ? m : ref_get(a->inv, a->managed);
 }
 
 static bool is_privacy6(const struct device *a)
@@ -293,6 +293,38 @@ void join_claimed(struct device *m, const struct addr *ip, bool lease)
 	} else {
 		contest(m, a, c);
 	}
+}
+
+void join_managed(struct device *m, const struct addr *ip)
+{
+	struct inventory *inv = m->inv;
+	if (!addr_is_home(inv, ip))
+		return;
+	struct device *a = get_ip(inv, ip, inv->now->conv.vlan[inv->now->dir & 1], inv->now->conv.vni);
+	if (!a)
+		return;
+	node_touch(a);
+	/* Every port of a switch says so; they are one device, so the first will do. */
+	if (!ref_get(inv, a->managed))
+		a->managed = ref_of(m);
+	relink(a);
+}
+
+/* A switch's ports and a server's cards come from one block of their maker. A chassis that is of another is
+ * no evidence: software takes the MAC of whatever interface it finds first, and virtual ones have the same
+ * address on many hosts. */
+void join_chassis(struct device *m, const struct mac *chassis)
+{
+	enum { BLOCK_BYTES = 3 };
+	if (m->up || mac_is_zero(chassis) || mac_is_group(chassis) || mac_is_local(chassis) ||
+		mac_is_virtual_router(chassis) || mac_eq(chassis, &m->mac) ||
+		memcmp(chassis->b, m->mac.b, BLOCK_BYTES) != 0)
+		return;
+	struct device *c = get_mac(m->inv, chassis, 0, m->vni);
+	if (!c || c->up)
+		return;
+	node_touch(c);
+	(void)node_link(m, c, LINK_CARD);
 }
 
 void join_node_dropped(struct device *n)

@@ -43,6 +43,7 @@ enum link_kind {
 	LINK_MAKER, /* an identity in what it sends, by the rules of join_maker */
 	LINK_EUI,   /* an EUI-64 made from that MAC */
 	LINK_MOVED, /* the same device at its new address */
+	LINK_CARD,  /* one card of the device that has that MAC too */
 };
 
 /* A node that may be gone: gen tells. */
@@ -81,6 +82,7 @@ struct device {
 	struct addr ip;
 	struct ref carrier, second;
 	bool claimed, contested;
+	struct ref managed; /* the MAC whose device says it is managed there: counts when no other has it */
 	/* NODE_MAC */
 	struct mac mac;
 	bool told_router;  /* virtual router MAC, router advertisement */
@@ -211,6 +213,10 @@ void join_carried(struct device *m, const struct addr *ip, struct device *a, boo
 void join_next_hop(struct device *m, const struct device *a, uint16_t vlan);
 /* ARP, ND (lease false) or DHCP (lease true) says that the address is that MAC's. */
 void join_claimed(struct device *m, const struct addr *ip, bool lease);
+/* m's device says that it can be managed at that address: its own, unless another MAC is seen to have it. */
+void join_managed(struct device *m, const struct addr *ip);
+/* m says that it is one card of the device with that MAC. */
+void join_chassis(struct device *m, const struct mac *chassis);
 void join_node_dropped(struct device *n);
 
 /* ---- inventory_identity.c: serial numbers, EUI-64, makers ------------------------------------------ */

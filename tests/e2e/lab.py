@@ -39,8 +39,6 @@ FINDINGS = {
     "vxlan-kernel": [HL7_CLEAR],
 }
 STATUS = {"cutfile-hl7": 2}
-# Hosts that say nothing in a protocol that is read: (capture, host).
-SILENT = {("discovery", "bms1")}  # LLDP only
 # In these a host's frames are missing on purpose, so not every host of the source's truth is there.
 PARTIAL = {"oneway-hl7", "snap60-telnet"}
 
@@ -67,7 +65,7 @@ class Lab:
     def seen(self):
         for name, host in self.base["hosts"].items():
             mac = bytes.fromhex(host["mac"].replace(":", ""))
-            if host["seen"] and mac in self.bytes and (self.name, name) not in SILENT:
+            if host["seen"] and mac in self.bytes:
                 yield name, host
 
 

@@ -1,4 +1,4 @@
-"""Payloads of the smaller protocols: MLLP, DNS, DHCP, ICMPv6, TLS, Telnet."""
+"""Payloads of the smaller protocols: MLLP, LLDP, DNS, DHCP, ICMPv6, TLS, Telnet."""
 import ipaddress
 import struct
 from pathlib import Path
@@ -12,6 +12,32 @@ def mllp(text):
     """An HL7 message written with one segment per line, in its MLLP frame (VT ... FS CR)."""
     lines = [line.strip() for line in text.strip().split("\n")]
     return b"\x0b" + "".join(line + "\r" for line in lines).encode() + b"\x1c\r"
+
+
+# ---- LLDP (IEEE 802.1AB-2016) ----
+
+LLDP_MULTICAST, LLDP_ETHERTYPE = "01:80:c2:00:00:0e", 0x88CC
+LLDP_MED = {"hardware": 5, "firmware": 6, "software": 7, "serial": 8, "maker": 9, "model": 10, "asset": 11}
+
+
+def lldp_tlv(kind, value):
+    return struct.pack("!H", kind << 9 | len(value)) + value
+
+
+def lldp(chassis, port, ttl=120, name="", description="", capabilities=(0, 0), managed=(), vlan=0, med=None, klass=0):
+    """chassis: a MAC; port: an interface name; capabilities: has, enabled; med: words of LLDP_MED; klass: of LLDP-MED."""
+    out = lldp_tlv(1, b"\4" + mac_bytes(chassis)) + lldp_tlv(2, b"\5" + port.encode()) + lldp_tlv(3, struct.pack("!H", ttl))
+    for kind, text in ((5, name), (6, description)):
+        out += lldp_tlv(kind, text.encode()) if text else b""
+    out += lldp_tlv(7, struct.pack("!HH", *capabilities)) if capabilities[0] else b""
+    for address in map(ipaddress.ip_address, managed):
+        head = bytes([len(address.packed) + 1, 1 if address.version == 4 else 2])
+        out += lldp_tlv(8, head + address.packed + struct.pack("!BIB", 2, 1, 0))
+    out += lldp_tlv(127, bytes.fromhex("0080c201") + struct.pack("!H", vlan)) if vlan else b""
+    out += lldp_tlv(127, bytes.fromhex("0012bb01") + struct.pack("!HB", 0x21, klass)) if klass else b""
+    for key, text in (med or {}).items():
+        out += lldp_tlv(127, bytes.fromhex("0012bb") + bytes([LLDP_MED[key]]) + text.encode())
+    return out + lldp_tlv(0, b"")
 
 
 # ---- DNS (RFC 1035) ----
