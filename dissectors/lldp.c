@@ -1,7 +1,7 @@
 /*
- * LLDP (IEEE Std 802.1AB-2016 clauses 8 and 9), with what is useful of the IEEE 802.1 extensions (802.1Q annex D)
- * and of the inventory of LLDP-MED (ANSI/TIA-1057 10.2): what a station says of itself to its neighbour.
- * LLDP-MED's location (10.2.4) is not read: it can be a person's address.
+ * LLDP (IEEE Std 802.1AB-2016 clauses 8 and 9), with what is useful of the IEEE 802.1 extensions (802.1Q
+ * annex D) and of the inventory of LLDP-MED (ANSI/TIA-1057 10.2): what a station says of itself to its
+ * neighbour. LLDP-MED's location (10.2.4) is not read: it can be a person's address.
  */
 #include "dissect.h"
 
@@ -11,8 +11,10 @@ static const char *const events[] = { [ANNOUNCEMENT] = "announcement", [SHUTDOWN
 enum {
 	CHASSIS_TYPE,
 	CHASSIS_ID,
+	CHASSIS_MAC,
 	PORT_TYPE,
 	PORT_ID,
+	PORT_MAC,
 	TTL,
 	PORT_DESCRIPTION,
 	SYSTEM_NAME,
@@ -35,8 +37,10 @@ enum {
 static const struct field fields[] = {
 	[CHASSIS_TYPE] = { "lldp.chassis_id_type", FACT_STR, OPEN, false },
 	[CHASSIS_ID] = { "lldp.chassis_id", FACT_STR, SUSPECT, false },
+	[CHASSIS_MAC] = { "lldp.chassis_mac", FACT_MAC, OPEN, false },
 	[PORT_TYPE] = { "lldp.port_id_type", FACT_STR, OPEN, false },
 	[PORT_ID] = { "lldp.port_id", FACT_STR, SUSPECT, false },
+	[PORT_MAC] = { "lldp.port_mac", FACT_MAC, OPEN, false },
 	[TTL] = { "lldp.ttl", FACT_UINT, OPEN, false },
 	[PORT_DESCRIPTION] = { "lldp.port_description", FACT_STR, SUSPECT, false },
 	[SYSTEM_NAME] = { "lldp.system_name", FACT_STR, SUSPECT, false },
@@ -244,7 +248,7 @@ static struct mac mac_in(struct bytes v)
 }
 
 /* 8.5.2.2 and 8.5.3.2. */
-enum { CHASSIS_MAC = 4, CHASSIS_NETWORK = 5, PORT_MAC = 3, PORT_NETWORK = 4 };
+enum { CHASSIS_IS_MAC = 4, CHASSIS_IS_NETWORK = 5, PORT_IS_MAC = 3, PORT_IS_NETWORK = 4 };
 static const char *const chassis_types[] = { [1] = "chassis_component",
 	"interface_alias",
 	"port_component",
@@ -261,15 +265,16 @@ static const char *const port_types[] = { [1] = "interface_alias",
 	"local" };
 enum { ID_TYPES = 8 };
 
+/* Its field for a MAC is the one behind that for text. */
 static void emit_id(struct dx *x, unsigned field, struct bytes v, bool is_mac, bool is_network)
 {
-	char text[ADDR_TEXT], mac_string[MAC_TEXT];
+	char text[ADDR_TEXT];
 	struct mac m = mac_in(v);
 	struct cur c = cur_of(v);
 	uint8_t family = cur_u8(&c);
 	struct addr a = address_of(family, cur_rest(&c));
 	if (is_mac && v.n == sizeof m.b)
-		ev_text(x, field, mac_text(&m, mac_string));
+		ev_mac(x, field + 1, &m);
 	else if (is_network && a.family)
 		ev_text(x, field, addr_text(&a, text));
 	else
@@ -296,11 +301,11 @@ static void emit(struct dx *x, const struct station *s)
 	ev_begin(x, s->ttl ? ANNOUNCEMENT : SHUTDOWN);
 	if (s->chassis_type < ID_TYPES)
 		ev_text(x, CHASSIS_TYPE, chassis_types[s->chassis_type]);
-	emit_id(x, CHASSIS_ID, s->chassis, s->chassis_type == CHASSIS_MAC,
-		s->chassis_type == CHASSIS_NETWORK);
+	emit_id(x, CHASSIS_ID, s->chassis, s->chassis_type == CHASSIS_IS_MAC,
+		s->chassis_type == CHASSIS_IS_NETWORK);
 	if (s->port_type < ID_TYPES)
 		ev_text(x, PORT_TYPE, port_types[s->port_type]);
-	emit_id(x, PORT_ID, s->port, s->port_type == PORT_MAC, s->port_type == PORT_NETWORK);
+	emit_id(x, PORT_ID, s->port, s->port_type == PORT_IS_MAC, s->port_type == PORT_IS_NETWORK);
 	ev_uint(x, TTL, s->ttl);
 	emit_capabilities(x, CAPABILITIES, s->capabilities);
 	emit_capabilities(x, ENABLED, s->enabled);
@@ -346,7 +351,7 @@ static struct bytes host_of(struct bytes name)
 /* All of it is said of the sender: the chassis and the management address may be another card's. */
 static void observe(struct dx *x, const struct station *s)
 {
-	struct mac chassis = s->chassis_type == CHASSIS_MAC ? mac_in(s->chassis) : (struct mac){ 0 };
+	struct mac chassis = s->chassis_type == CHASSIS_IS_MAC ? mac_in(s->chassis) : (struct mac){ 0 };
 	ob_begin_card(x, s->n_managed ? &s->managed[0] : NULL, &chassis);
 	ob_str(x, ATTR_HOST_NAME, host_of(s->text[SYSTEM_NAME]), SELF_SURE);
 	ob_str(x, ATTR_LLDP_DESCRIPTION, s->text[SYSTEM_DESCRIPTION], SELF_SURE);

@@ -137,6 +137,15 @@ def check_names(lab):
                 yield f"{client['host']}: host name {said}, not {client['hostname']}"
 
 
+def check_announced(lab):
+    """What says its name and address by LLDP alone is known by them."""
+    for name, device in lab.found.items():
+        host = lab.base["hosts"][name]
+        said = get(device, "host", "name")
+        if host["ip"] in lab.base["facts"].get("lldp_hosts", []) and (said != host["hostname"] or host["ip"] not in addresses(device)):
+            yield f"{name}: host name {said}, addresses {sorted(addresses(device))}, not {host['hostname']} and {host['ip']}"
+
+
 def check_types(lab):
     """No wrong type: the host's own or unknown."""
     for name, device in lab.found.items():
@@ -169,6 +178,7 @@ def main(program, file):
         bad += check_hosts(lab, first.lines("devices.jsonl"))
         bad += check_identity(lab)
         bad += check_names(lab)
+        bad += check_announced(lab)
         bad += check_types(lab)
         bad += check_findings(lab, first.lines("alerts.jsonl"))
     bad += planted.leaks(lab.words | planted.OURS, first.files | {"stdout": first.stdout, "stderr": first.stderr})

@@ -11,7 +11,7 @@
 #define TTL     "0602 0078"
 #define IDS     CHASSIS PORT TTL
 #define SAID                                                                                                 \
-	"lldp.chassis_id_type=mac lldp.chassis_id=00-13-5F-10-00-00 lldp.port_id_type=interface_name "       \
+	"lldp.chassis_id_type=mac lldp.chassis_mac=00-13-5F-10-00-00 lldp.port_id_type=interface_name "      \
 	"lldp.port_id=Gi1/0/7 lldp.ttl=120"
 #define ALONE "observe lldp card ip= mac=00-13-5F-10-00-00\n"
 
@@ -91,7 +91,7 @@ static void test_ids(void **state)
 	/* a chassis known by its address, a port by its MAC; no end TLV is needed */
 	expect("0206 05 01 0a141e47 0407 03 00108d717171" TTL,
 		"lldp.announcement client lldp.chassis_id_type=network_address lldp.chassis_id=10.20.30.71 "
-		"lldp.port_id_type=mac lldp.port_id=00-10-8D-71-71-71 lldp.ttl=120\n"
+		"lldp.port_id_type=mac lldp.port_mac=00-10-8D-71-71-71 lldp.ttl=120\n"
 		"observe lldp card ip= mac=00-00-00-00-00-00\n");
 	/* reserved kinds have no name, a local one is text; padding follows the end */
 	expect("0204 09 'abc' 0404 07 'p 7'" TTL "0000 0000000000",
@@ -132,7 +132,7 @@ static void test_shutdown_says_nothing(void **state)
 {
 	(void)state;
 	expect(CHASSIS PORT "0602 0000 0000",
-		"lldp.shutdown client lldp.chassis_id_type=mac lldp.chassis_id=00-13-5F-10-00-00 "
+		"lldp.shutdown client lldp.chassis_id_type=mac lldp.chassis_mac=00-13-5F-10-00-00 "
 		"lldp.port_id_type=interface_name lldp.port_id=Gi1/0/7 lldp.ttl=0\n");
 }
 
