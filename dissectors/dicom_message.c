@@ -312,16 +312,23 @@ static void observe_equipment(const struct telling *t, enum observation_about ab
 	ob_end(t->x);
 }
 
-/* A stored object names the device that made it, which need not be its sender (wire/clinical.md 1.9.1). */
+/* A stored object names the device that made it, which need not be its sender (wire/clinical.md 1.9.1): there
+ * are routers that call by the title of whomever they stand for. */
 static void observe_maker(const struct telling *t)
 {
-	if (t->is_suboperation)
-		observe_equipment(t, OB_BEHIND, 80);
-	else if (is_calling(t, dicom_text(t->m, TEXT_STATION_AE)) ||
-		 is_calling(t, dicom_text(t->m, TEXT_PERFORMED_AE)))
-		observe_equipment(t, OB_SENDER, 90);
-	else
-		observe_equipment(t, OB_MAKER, is_calling(t, dicom_text(t->m, TEXT_STATION_NAME)) ? 90 : 80);
+	bool is_own = is_calling(t, dicom_text(t->m, TEXT_STATION_AE)) ||
+		      is_calling(t, dicom_text(t->m, TEXT_PERFORMED_AE)) ||
+		      is_calling(t, dicom_text(t->m, TEXT_STATION_NAME));
+	observe_equipment(
+		t, t->is_suboperation ? OB_BEHIND : OB_MAKER, is_own && !t->is_suboperation ? 90 : 80);
+}
+
+/* A performed step is the modality's own word; a broker's, who hands it on, is of another title. */
+static void observe_step(const struct telling *t)
+{
+	struct bytes title = dicom_text(t->m, TEXT_PERFORMED_AE);
+	bool is_own = !title.n || !t->st->requested || is_calling(t, title);
+	observe_equipment(t, is_own ? OB_SENDER : OB_MAKER, 90);
 }
 
 /* A worklist query by the station that the work is scheduled for. */
@@ -343,7 +350,7 @@ static void observe(const struct telling *t)
 	} else if (t->command == C_STORE) {
 		observe_maker(t);
 	} else if ((t->command == N_CREATE || t->command == N_SET) && t->service == SERVICE_MPPS) {
-		observe_equipment(t, OB_SENDER, 90);
+		observe_step(t);
 	} else if (t->command == C_FIND && t->service == SERVICE_WORKLIST) {
 		observe_worklist(t);
 	}

@@ -11,8 +11,8 @@
  *	    - id: dicom-works-as-modality
  *	      match: {dicom.service: mpps_scu}
  *	      set: {makes: dicom}                  # what it sends by that protocol it made itself
- *	      confidence: 80
- *	prefixes:                                  # MAC blocks of 6, 7 or 9 hex digits; the longest counts
+ *	      confidence: 80                       # passes_on: it sends what others made ('yes'), or may
+ *(maybe) prefixes:                                  # MAC blocks of 6, 7 or 9 hex digits; the longest counts
  *	    - {prefix: '0009FB', vendor: Philips Healthcare, class: patient_monitor}
  *	arcs:                                      # OID roots: whose they are, as a word of manufacturer
  *	    - {prefix: '1.2.840.113619', maker: GE}

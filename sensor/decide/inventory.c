@@ -237,8 +237,7 @@ static void observe(struct inventory *inv, const struct event *e)
 	}
 	if (e->event == OB_CARD && sender && sender->kind == NODE_MAC)
 		about_card(sender, e);
-	bool is_own = e->event == OB_MAKER && sender && identity_is_senders(sender, e);
-	if (e->event == OB_SENDER || e->event == OB_CARD || is_own)
+	if (e->event == OB_SENDER || e->event == OB_CARD)
 		n = sender;
 	else if (e->event == OB_RECEIVER)
 		n = node_of(inv, e, !side);
@@ -249,7 +248,7 @@ static void observe(struct inventory *inv, const struct event *e)
 	node_touch(n);
 	put_all(n, e);
 	if (n->kind == NODE_IDENTITY)
-		identity_rebind(sender);
+		maker_rebind(sender);
 }
 
 /* ---- services -------------------------------------------------------------------------------------------
@@ -360,7 +359,7 @@ static void judge_touched(struct inventory *inv)
 		struct device *root = node_root(node_at(inv, inv->touched[i]));
 		for (unsigned turns = 0; root->dirty && turns < 3; turns++) {
 			device_judge(root);
-			identity_rebind(root);
+			maker_rebind(root);
 			root = node_root(root);
 		}
 	}

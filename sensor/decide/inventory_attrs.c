@@ -223,7 +223,7 @@ static void on_set(void *arg, const char *source, unsigned what, struct bytes va
 		for (unsigned p = 0; p < PROTO_DISSECTED; p++)
 			root->makes |= (uint64_t)bytes_is(value, dissectors[p]->name) << p;
 	} else if (what == SET_PASSES_ON) {
-		root->passes_on = true;
+		*(bytes_is(value, "maybe") ? &root->receives : &root->passes_on) = true;
 	} else {
 		struct value *made = value_add(root, (enum attr)what, value, confidence, source);
 		if (made)
@@ -271,7 +271,7 @@ void device_judge(struct device *root)
 	if (!root->dirty)
 		return;
 	root->dirty = false;
-	root->passes_on = false;
+	root->passes_on = root->receives = false;
 	root->makes = 0;
 	TREE_EACH (n, root)
 		values_keep(n, true);

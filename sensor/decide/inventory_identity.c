@@ -1,12 +1,4 @@
-/*
- * Serial numbers, EUI-64 and makers: which device is it that data speak of?
- *
- * A data set names the device that made it, and whoever sends it may only pass it on. It is the sender that
- * made it when the sender's software or network card is of the same maker, or the fingerprints say that it
- * makes such data itself (as a modality or a bedside device works), and it passes nothing on: it never sent
- * data of a second device, and no fingerprint says so (DICOM PS3.3 C.7.5.1 says whose attributes these are;
- * nothing on the wire says it of the sender).
- */
+/* Serial numbers and EUI-64: which device is it that data speak of? */
 #include "decide/inventory_nodes.h"
 
 #include "packet/categories.h"
@@ -89,6 +81,13 @@ static bool eui_mac(const uint8_t e[8], struct mac *m)
 	return true;
 }
 
+bool identity_card(const struct device *id, struct mac *m)
+{
+	const struct value *eui = value_best(id, ATTR_EUI64);
+	uint8_t e[8] = { 0 };
+	return eui && eui_parse(bytes_of(eui->text, eui->len), e) && eui_mac(e, m);
+}
+
 static void mac_identity_key(struct text *t, const struct mac *m)
 {
 	char text[MAC_TEXT];
@@ -113,17 +112,13 @@ static bool eui_key(struct text *t, struct bytes v, struct mac *m)
 /* ---- what a node states of itself --------------------------------------------------------------------- */
 
 /* Whoever spoke last is the device; a device that spoke from its old address after all is two. */
-static void moved(struct device *id, struct device *from, struct device *to)
+bool identity_moved(struct device *id, struct device *from, struct device *to)
 {
-	if (id->contested)
-		return;
-	if (to->first_ns < from->last_ns || to->first_ns - from->last_ns < MOVED_NS) {
-		id->contested = true;
-		asset_event(to, ASSET_EV_CONFLICTING, ATTR_SERIAL, (struct bytes){ 0 }, (struct bytes){ 0 });
-		return;
-	}
+	if (id->contested || to->first_ns < from->last_ns || to->first_ns - from->last_ns < MOVED_NS)
+		return false;
 	id->sender = ref_of(to);
 	node_link(node_root(to), node_root(from), LINK_MOVED);
+	return true;
 }
 
 static void state(struct device *n, struct bytes key)
@@ -133,7 +128,11 @@ static void state(struct device *n, struct bytes key)
 		return;
 	struct device *before = id->stated ? ref_get(n->inv, id->sender) : NULL;
 	if (before && node_root(before) != node_root(n)) {
-		moved(id, before, n);
+		if (!id->contested && !identity_moved(id, before, n)) {
+			id->contested = true;
+			asset_event(n, ASSET_EV_CONFLICTING, ATTR_SERIAL, (struct bytes){ 0 },
+				(struct bytes){ 0 });
+		}
 		return;
 	}
 	id->stated = true;
@@ -208,134 +207,31 @@ static bool told_key(struct text *key, struct device *sender, const struct event
 	text_add(key, fact_of(e, ATTR_HL7_SOFTWARE));
 	text_add(key, maker);
 	text_add(key, model);
+	text_add(key, fact_of(e, ATTR_STATION_NAME));
 	return false;
 }
 
-static bool same_make(const struct device *id, const struct event *e)
+/* An anonymised object lacks the number that others of the same device carry. */
+static bool may_be_of(const struct device *id, const struct event *e)
 {
-	const struct value *maker = value_best(id, ATTR_MANUFACTURER), *model = value_best(id, ATTR_MODEL);
-	struct bytes a = fact_of(e, ATTR_MANUFACTURER), b = fact_of(e, ATTR_MODEL);
-	return (!a.n || !maker || bytes_eqi(a, bytes_of(maker->text, maker->len))) &&
-	       (!b.n || !model || bytes_eqi(b, bytes_of(model->text, model->len)));
-}
-
-static bool arc_agrees(const struct device *root, const struct device *id)
-{
-	const struct value *maker = value_best(id, ATTR_MANUFACTURER);
-	struct attr_value uid;
-	if (!maker || !root->inv->fingerprints)
-		return false;
-	for (unsigned i = 0; device_attr(root, ATTR_DICOM_IMPLEMENTATION_UID, i, &uid); i++)
-		if (fingerprints_arc_agrees(
-			    root->inv->fingerprints, uid.value, bytes_of(maker->text, maker->len)))
-			return true;
-	return false;
-}
-
-/* The sender's network card is of the maker itself ("Siemens AG", "SIEMENS"): with nothing passed on and no
- * second device, that is the maker's own (PS3.3 says nothing of senders; wire facts' rule (d), made
- * narrower). */
-static bool card_agrees(const struct device *root, const struct device *id)
-{
-	enum { WORD_LEAST = 5 };
-	const struct value *maker = value_best(id, ATTR_MANUFACTURER);
-	struct attr_value card;
-	if (!maker || !device_attr(root, ATTR_MAC_VENDOR, 0, &card))
-		return false;
-	struct bytes told = bytes_of(maker->text, maker->len);
-	struct bytes word = bytes_first(card.value, bytes_chr(card.value, 0, ' '));
-	return word.n >= WORD_LEAST && bytes_eqi(word, bytes_first(told, bytes_chr(told, 0, ' ')));
-}
-
-/* Does n's device state another serial number (or, without one, another maker or model) than id has? */
-static bool states_another(const struct device *root, const struct device *id)
-{
-	static const enum attr strong[] = { ATTR_SERIAL, ATTR_MANUFACTURER, ATTR_MODEL };
-	TREE_EACH (n, (struct device *)(uintptr_t)root) {
-		if (n->kind == NODE_IDENTITY)
-			continue;
-		for (size_t i = 0; i < sizeof strong / sizeof *strong; i++) {
-			const struct value *a = value_best(n, strong[i]), *b = value_best(id, strong[i]);
-			/* A fingerprint's word for the maker of its software ("GE") is no other maker's. */
-			if (a && a->by_fingerprint && arc_agrees(root, id))
-				continue;
-			if (a && b && !bytes_eqi(bytes_of(a->text, a->len), bytes_of(b->text, b->len)))
-				return true;
-		}
+	static const enum attr same[] = { ATTR_MANUFACTURER, ATTR_MODEL, ATTR_STATION_NAME };
+	for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+		const struct value *v = value_best(id, same[i]);
+		struct bytes told = fact_of(e, same[i]);
+		if (v && told.n && !bytes_eqi(told, bytes_of(v->text, v->len)))
+			return false;
 	}
-	return false;
+	return true;
 }
 
-/* The card on the sender's side of a segment is not the one that the EUI-64 was made from. */
-static bool other_card(const struct device *sender, const struct device *id)
+static struct device *told_before(const struct device *sender, const struct event *e, unsigned kind)
 {
-	const struct value *eui = value_best(id, ATTR_EUI64);
-	const struct device *root = node_root(sender);
-	uint8_t e[8] = { 0 };
-	struct mac m;
-	return eui && root->kind == NODE_MAC && eui_parse(bytes_of(eui->text, eui->len), e) &&
-	       eui_mac(e, &m) && !mac_eq(&m, &root->mac);
-}
-
-static bool may_be_maker(const struct device *sender, const struct device *id)
-{
-	const struct device *root = node_root(sender);
-	if (sender->made_many[id->made_kind] || root->passes_on || states_another(root, id) ||
-		other_card(sender, id))
-		return false;
-	return (root->makes >> id->proto & 1) || arc_agrees(root, id) || card_agrees(root, id);
-}
-
-static void rebind(struct device *s, struct device *id)
-{
-	if (!id || id->stated || (id->up && id->link != LINK_MAKER))
-		return;
-	bool may = may_be_maker(s, id);
-	if (id->up == 0 && may) {
-		id->sender = ref_of(s);
-		node_link(id, s, LINK_MAKER);
-	} else if (id->up == node_index(s) && !may) {
-		node_unlink(id);
+	for (unsigned i = 0; i < MADE_MOST; i++) {
+		struct device *id = ref_get(sender->inv, sender->made[kind][i]);
+		if (id && may_be_of(id, e))
+			return id;
 	}
-}
-
-void identity_rebind(struct device *n)
-{
-	struct device *next, *root = node_root(n);
-	for (struct device *s = root; s; s = next) {
-		/* An identity has no senders below it, so what is linked or unlinked here is not walked. */
-		next = tree_next(s, root);
-		while (next && next->kind == NODE_IDENTITY)
-			next = tree_next(next, root);
-		for (unsigned k = 0; k < MADE_KINDS; k++)
-			rebind(s, ref_get(n->inv, s->made_first[k]));
-	}
-}
-
-/* A station names its work after itself: the station name or its AE title is the title it calls with. */
-bool identity_is_senders(const struct device *sender, const struct event *e)
-{
-	struct bytes name = fact_of(e, ATTR_STATION_NAME), title = fact_of(e, ATTR_AE_TITLE);
-	struct attr_value own;
-	for (unsigned i = 0; device_attr(sender, ATTR_AE_TITLE, i, &own); i++)
-		if (own.confidence >= 80 &&
-			((name.n && bytes_eqi(own.value, name)) || (title.n && bytes_eqi(own.value, title))))
-			return true;
-	return false;
-}
-
-static void carried_by(struct device *sender, struct device *id, bool is_maker)
-{
-	struct device *first = ref_get(sender->inv, sender->made_first[id->made_kind]);
-	bool *many = &sender->made_many[id->made_kind];
-	if (is_maker && !first)
-		sender->made_first[id->made_kind] = ref_of(id);
-	else if (is_maker && first != id && !*many) {
-		*many = true;
-		identity_rebind(sender);
-	}
-	if (!id->stated && id->up == 0)
-		id->sender = ref_of(sender);
+	return NULL;
 }
 
 struct device *identity_told(struct device *sender, const struct event *e)
@@ -344,19 +240,23 @@ struct device *identity_told(struct device *sender, const struct event *e)
 	struct mac m = { 0 };
 	bool is_maker = e->event == OB_MAKER;
 	uint8_t kind = fact_find(e, ATTR_HL7_SOFTWARE) ? MADE_SOFTWARE : MADE_DEVICE;
-	struct device *first = ref_get(sender->inv, sender->made_first[kind]);
 	bool strong = told_key(&key, sender, e, &m);
-	/* An anonymised object lacks the number that others of the same device carry. */
-	if (!strong && is_maker && first && same_make(first, e))
-		return first;
-	struct device *id = get_identity(sender->inv, text_bytes(&key));
+	struct device *id = !strong && is_maker ? told_before(sender, e, kind) : NULL;
+	if (id)
+		return id;
+	id = get_identity(sender->inv, text_bytes(&key));
 	if (!id)
 		return NULL;
 	id->is_strong |= strong;
 	id->made_kind = kind;
 	id->proto = e->proto;
 	node_touch(id);
-	carried_by(sender, id, is_maker);
+	if (id->told_first.at == 0)
+		id->told_first = ref_of(sender);
+	if (!id->stated && id->up == 0)
+		id->sender = ref_of(sender);
+	if (is_maker)
+		maker_told(sender, id);
 	struct device *at = mac_is_zero(&m) ? NULL : find_mac(sender->inv, &m, 0, 0);
 	if (at && id->up == 0)
 		node_link(id, at, LINK_EUI);

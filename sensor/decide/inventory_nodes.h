@@ -24,6 +24,7 @@ enum {
 	CANDIDATES = 4,
 	NODE_VLANS = 8,
 	LABEL_BYTES = 64,
+	MADE_MOST = 4, /* whoever sends data of more devices made by others is no maker of any */
 	NEXT_HOPS = 3, /* so many addresses elsewhere, and the MAC that gets their packets is a router's */
 };
 
@@ -40,7 +41,7 @@ enum node_kind { NODE_IP, NODE_MAC, NODE_IDENTITY };
 enum link_kind {
 	LINK_OWNER, /* an address of that MAC */
 	LINK_SELF,  /* an identity that it stated of itself */
-	LINK_MAKER, /* an identity in what it sends, by the rules of join_maker */
+	LINK_MAKER, /* an identity in what it sends, by the rules of inventory_maker.c */
 	LINK_EUI,   /* an EUI-64 made from that MAC */
 	LINK_MOVED, /* the same device at its new address */
 	LINK_CARD,  /* one card of the device that has that MAC too */
@@ -68,6 +69,7 @@ struct device {
 	bool in_table;  /* its key leads to it; false: the key went to another (a lease that ended) */
 	bool dirty;     /* root: values changed since fingerprints were last asked */
 	bool passes_on; /* root: sends on what others made */
+	bool receives;  /* root: is sent what others made, and may pass it on */
 	uint64_t makes; /* root: bit per protocol: what it sends by that it made itself */
 	/* tree */
 	uint32_t up, child, next;
@@ -95,12 +97,13 @@ struct device {
 	uint8_t carried6; /* distinct /64 networks sent from, unclaimed: up to 3 */
 	uint8_t prefix6[3][8];
 	struct addr public_ip; /* the first outside address sent from */
-	/* senders of others' data: the first identity in it, and whether there was a second; of the devices
-	 * named there, and of the software */
-	struct ref made_first[MADE_KINDS];
-	bool made_many[MADE_KINDS];
+	/* senders: the identities in their data, and whether there were more; of the devices named there, and
+	 * of the software */
+	struct ref made[MADE_KINDS][MADE_MOST];
+	bool made_more[MADE_KINDS];
 	/* NODE_IDENTITY */
 	struct ref sender;        /* who carried it, or said it of itself */
+	struct ref told_first;    /* by whom it was told of first */
 	uint8_t identity[16];     /* SHA-256 of its key, cut: the id must not hang on the run's seed */
 	bool is_strong;           /* has a serial number or EUI-64 of its own: can be a device by itself */
 	bool stated;              /* somebody said it of itself */
@@ -219,17 +222,22 @@ void join_managed(struct device *m, const struct addr *ip);
 void join_chassis(struct device *m, const struct mac *chassis);
 void join_node_dropped(struct device *n);
 
-/* ---- inventory_identity.c: serial numbers, EUI-64, makers ------------------------------------------ */
+/* ---- inventory_identity.c: serial numbers, EUI-64 ------------------------------------------------- */
 
 /* The node stated what is now in its values: a serial number or EUI-64 of its own may lead elsewhere. */
 void identity_stated(struct device *n);
 /* The identity of an observation OB_MAKER or OB_BEHIND of that sender, or NULL when it names none. */
 struct device *identity_told(struct device *sender, const struct event *e);
-/* Does that OB_MAKER name the sender by its own AE title? Then the sender says it of itself. */
-bool identity_is_senders(const struct device *sender, const struct event *e);
-void identity_rebind(struct device *n);   /* after n's device was judged */
+bool identity_card(const struct device *id, struct mac *m); /* that its EUI-64 was made from, if any was */
+/* The identity was from's and is now seen at to: true when it can have moved there, and was made to. */
+bool identity_moved(struct device *id, struct device *from, struct device *to);
 void identity_mac_seen(struct device *m); /* a MAC that an EUI-64 may have been waiting for */
 void identity_woke(struct device *n);     /* the node spoke: has it really moved away? */
+
+/* ---- inventory_maker.c: who made what he sends --------------------------------------------------------- */
+
+void maker_told(struct device *sender, struct device *id); /* its data name that identity */
+void maker_rebind(struct device *n);                       /* after n's device was judged */
 
 /* ---- inventory.c ---------------------------------------------------------------------------------- */
 

@@ -13,6 +13,7 @@ static const char rules[] =
 	"fingerprints:\n"
 	"    - {id: archive, match: {dicom.service: [qr_scp, commitment_scp]}, set: {passes_on: true}, "
 	"confidence: 80}\n"
+	"    - {id: is-sent, match: {dicom.service: storage_scp}, set: {passes_on: maybe}, confidence: 80}\n"
 	"    - {id: modality, match: {dicom.service: [worklist_scu, mpps_scu]}, set: {makes: dicom}, "
 	"confidence: 80}\n"
 	"    - {id: ct, match: {dicom.modality: CT}, set: {type: imaging_ct}, confidence: 85}\n"

@@ -182,7 +182,7 @@ static void test_maker(void **state)
 		const char *want;
 	} rows[] = {
 		{ "CT1", "CT1", "HOST", NULL, DIR_CLIENT,
-			"sender client serial=SN-1@90 station_name=HOST@90 "
+			"maker client serial=SN-1@90 station_name=HOST@90 "
 			"ae_title=CT1@90" },
 		{ "CT1", NULL, "CT1", NULL, DIR_CLIENT, "maker client serial=SN-1@90 station_name=CT1@90" },
 		{ "GW", "CT1", "HOST", NULL, DIR_CLIENT,

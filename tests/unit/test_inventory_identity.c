@@ -148,6 +148,133 @@ static void test_station_named_as_sender(void **state)
 	assert_int_equal(inventory_count(w->inv), 2);
 }
 
+static void made_by(struct world *w, const char *ip, const char *mac, const char *maker, const char *serial,
+	const char *station)
+{
+	struct rec r;
+	rec_observe(&r, PROTO_dicom, OB_MAKER);
+	rec_from(&r, ip, mac);
+	rec_to(&r, "10.0.0.10", PACS);
+	rec_attr(&r, ATTR_MANUFACTURER, maker, 90);
+	rec_attr(&r, ATTR_SERIAL, serial, 90);
+	rec_attr(&r, ATTR_STATION_NAME, station, 90);
+	feed(w, &r);
+}
+
+/* A router that calls by the title of whomever it stands for: with the second it is known as none of them. */
+static void test_router_under_others_titles(void **state)
+{
+	struct world *w = *state;
+	says(w, "10.0.0.7", HIS, ATTR_AE_TITLE, "CTSOMA01");
+	made_by(w, "10.0.0.7", HIS, "SIEMENS", "75214", "CTSOMA01");
+	says(w, "10.0.0.7", HIS, ATTR_AE_TITLE, "EPIQ02");
+	made_by(w, "10.0.0.7", HIS, "Philips", "US1", "EPIQ02");
+	check_attr(by_mac(w, HIS), ATTR_SERIAL, NULL);
+	check_attr(by_mac(w, HIS), ATTR_MANUFACTURER, NULL);
+	assert_int_equal(inventory_count(w->inv), 3);
+	/* One that stands for a scanner that spoke before it is no second scanner, and no conflict. */
+	says(w, "10.0.0.5", CT, ATTR_AE_TITLE, "MR01");
+	made_by(w, "10.0.0.5", CT, "SIEMENS", "999", "MR01");
+	says(w, "10.0.0.8", GW, ATTR_AE_TITLE, "MR01");
+	made_by(w, "10.0.0.8", GW, "SIEMENS", "999", "MR01");
+	check_attr(by_mac(w, CT), ATTR_SERIAL, "999");
+	check_attr(by_mac(w, GW), ATTR_SERIAL, NULL);
+	assert_int_equal(w->conflicts, 0);
+}
+
+/* The station name is the host name, which may be learnt later; priors of other makers are others'. */
+static void test_station_named_as_host(void **state)
+{
+	struct world *w = *state;
+	arp(w, "10.0.0.5", HIS);
+	made_by(w, "10.0.0.5", HIS, "Philips", "US1", "EPIQ02");
+	made_by(w, "10.0.0.5", HIS, "SIEMENS", "75214", "CTSOMA01");
+	check_attr(by_mac(w, HIS), ATTR_SERIAL, NULL);
+	assert_int_equal(inventory_count(w->inv), 3);
+	says(w, "10.0.0.5", HIS, ATTR_HOST_NAME, "epiq02.hospital.example");
+	check_attr(by_mac(w, HIS), ATTR_SERIAL, "US1");
+	assert_int_equal(inventory_count(w->inv), 2);
+}
+
+/* The same scanner under a second spelling of its maker, and objects of it without number. */
+static void test_one_maker_in_two_spellings(void **state)
+{
+	struct world *w = *state;
+	says(w, "10.0.0.5", CT, ATTR_AE_TITLE, "CTSOMA01");
+	made(w, "10.0.0.5", CT, "SIEMENS", "SOMATOM", NULL);
+	made_by(w, "10.0.0.5", CT, "SIEMENS", "75214", "CTSOMA01");
+	made_by(w, "10.0.0.5", CT, "Siemens Healthineers", "75214", "CTSOMA01");
+	check_attr(by_mac(w, CT), ATTR_SERIAL, "75214");
+	check_attr(by_mac(w, CT), ATTR_MODEL, "SOMATOM");
+	assert_int_equal(inventory_count(w->inv), 1);
+}
+
+/* An analyser by card and host name that also hands on what a pump says. */
+static void test_host_named_as_model(void **state)
+{
+	struct world *w = *state;
+	says(w, "10.0.0.5", CT, ATTR_MAC_VENDOR, "Sysmex");
+	made(w, "10.0.0.5", CT, "SYSMEX", "XN-1000", "A8812");
+	made(w, "10.0.0.5", CT, "CareFusion", "PCU 8015", "14441778");
+	check_attr(by_mac(w, CT), ATTR_SERIAL, NULL); /* so far it may be of anyone's */
+	says(w, "10.0.0.5", CT, ATTR_HOST_NAME, "XN1000-A");
+	check_attr(by_mac(w, CT), ATTR_SERIAL, "A8812");
+	assert_int_equal(inventory_count(w->inv), 2);
+	/* A second one of the card's maker: it is their gateway, whatever it is called. */
+	made(w, "10.0.0.5", CT, "SYSMEX", "XN-2000", "B1");
+	check_attr(by_mac(w, CT), ATTR_SERIAL, NULL);
+	assert_int_equal(inventory_count(w->inv), 4);
+}
+
+static void test_many_devices_data(void **state)
+{
+	static const char *const serials[] = { "1", "2", "3", "4", "5", "6" };
+	struct world *w = *state;
+	says(w, "10.0.0.5", CT, ATTR_MAC_VENDOR, "Siemens AG");
+	says(w, "10.0.0.5", CT, ATTR_AE_TITLE, "CTSOMA01");
+	for (size_t i = 0; i < sizeof serials / sizeof *serials; i++)
+		made(w, "10.0.0.5", CT, "SIEMENS", "SOMATOM", serials[i]);
+	made_by(w, "10.0.0.5", CT, "SIEMENS", "6", "CTSOMA01");
+	check_attr(by_mac(w, CT), ATTR_SERIAL, NULL);
+	assert_int_equal(inventory_count(w->inv), 7);
+}
+
+/* Whoever is sent objects may hand them on: the card counts, for what nobody sent before. */
+static void test_receiver(void **state)
+{
+	struct world *w = *state;
+	says(w, "10.0.0.5", CT, ATTR_MAC_VENDOR, "Siemens AG");
+	says(w, "10.0.0.5", CT, ATTR_DICOM_SERVICE, "storage_scp");
+	made(w, "10.0.0.5", CT, "SIEMENS", "SOMATOM", "75214");
+	check_attr(by_mac(w, CT), ATTR_SERIAL, "75214");
+	says(w, "10.0.0.7", HIS, ATTR_MAC_VENDOR, "Siemens AG");
+	says(w, "10.0.0.7", HIS, ATTR_DICOM_SERVICE, "storage_scp");
+	made(w, "10.0.0.6", GW, "SIEMENS", "MAGNETOM", "999"); /* to the router */
+	made(w, "10.0.0.7", HIS, "SIEMENS", "MAGNETOM", "999");
+	check_attr(by_mac(w, HIS), ATTR_SERIAL, NULL);
+	/* Its software's maker is no ground: the maker's workstations run it too. */
+	says(w, "10.0.0.8", MON, ATTR_DICOM_IMPLEMENTATION_UID, "1.3.12.2.1107.5.1.4");
+	says(w, "10.0.0.8", MON, ATTR_DICOM_SERVICE, "storage_scp");
+	made(w, "10.0.0.8", MON, "SIEMENS", "SOMATOM", "8");
+	check_attr(by_mac(w, MON), ATTR_SERIAL, NULL);
+}
+
+/* A scanner that sends a prior of another maker's before anything of its own. */
+static void test_card_denies(void **state)
+{
+	struct world *w = *state;
+	arp(w, "10.0.0.31", MON); /* 0009FB: Philips, by the rules of this test */
+	says(w, "10.0.0.31", MON, ATTR_DICOM_SERVICE, "worklist_scu");
+	made(w, "10.0.0.31", MON, "SIEMENS", "SOMATOM", "75214");
+	check_attr(by_mac(w, MON), ATTR_SERIAL, NULL);
+	check_attr(by_mac(w, MON), ATTR_MANUFACTURER, NULL);
+	assert_int_equal(inventory_count(w->inv), 2);
+	made(w, "10.0.0.5", CT, "SIEMENS", "SOMATOM", "75214");
+	says(w, "10.0.0.5", CT, ATTR_DICOM_SERVICE, "worklist_scu");
+	check_attr(by_mac(w, CT), ATTR_SERIAL, "75214"); /* once it sends itself */
+	assert_int_equal(inventory_count(w->inv), 2);
+}
+
 static void test_eui64(void **state)
 {
 	struct world *w = *state;
@@ -184,8 +311,10 @@ int main(void)
 	const struct CMUnitTest tests[] = { T(test_serial_moved_and_back), T(test_serial_at_the_same_time),
 		T(test_maker_by_arc), T(test_maker_by_card), T(test_maker_in_other_words),
 		T(test_maker_not_of_an_archive), T(test_maker_by_worklist),
-		T(test_maker_not_against_own_word), T(test_station_named_as_sender), T(test_eui64),
-		T(test_behind) };
+		T(test_maker_not_against_own_word), T(test_station_named_as_sender),
+		T(test_router_under_others_titles), T(test_station_named_as_host),
+		T(test_one_maker_in_two_spellings), T(test_host_named_as_model), T(test_many_devices_data),
+		T(test_receiver), T(test_card_denies), T(test_eui64), T(test_behind) };
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	return failed != 0;
 }
