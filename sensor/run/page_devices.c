@@ -100,13 +100,15 @@ static void cell_maker(struct text *t, struct mask *m, const struct device *dev)
 
 static void cell_version(struct text *t, struct mask *m, const struct device *dev)
 {
+	struct attr_value v;
 	if (add_attr(t, m, dev, ATTR_FIRMWARE))
 		return;
-	if (!add_attr(t, m, dev, ATTR_OS_NAME)) {
+	if (!device_attr(dev, ATTR_OS_NAME, 0, &v)) {
 		text_add(t, "-");
 		return;
 	}
-	struct attr_value v;
+	text_add(t, "OS "); /* the operating system's version is not the device's */
+	add_attr(t, m, dev, ATTR_OS_NAME);
 	if (device_attr(dev, ATTR_OS_VERSION, 0, &v)) {
 		text_add(t, " ");
 		add_attr(t, m, dev, ATTR_OS_VERSION);

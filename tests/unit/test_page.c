@@ -121,6 +121,23 @@ static void table(void **state)
 	has(w, "AE CTSOMA01\n");
 }
 
+/* Without a version of the device its operating system's, named as such. */
+static void system_version(void **state)
+{
+	struct world *w = *state;
+	struct rec r;
+	rec_observe(&r, PROTO_dhcp, OB_SENDER);
+	rec_from(&r, "10.0.0.9", "00-09-FB-10-00-09");
+	rec_attr(&r, ATTR_OS_NAME, "Windows", 70);
+	rec_attr(&r, ATTR_OS_VERSION, "10", 70);
+	inventory_feed(w->inv, rec_event(&r));
+	begin(w, 160, false);
+	inventory_finish(w->inv);
+	assert_true(page_devices(&w->term, w->mask, w->inv, 30));
+	fclose(w->term.out);
+	has(w, "  OS Windows 10  10.0.0.9");
+}
+
 /* A device that another speaks for has no address of its own. */
 static void carried(void **state)
 {
@@ -290,6 +307,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(table, setup, teardown),
+		cmocka_unit_test_setup_teardown(system_version, setup, teardown),
 		cmocka_unit_test_setup_teardown(carried, setup, teardown),
 		cmocka_unit_test_setup_teardown(nobody, setup, teardown),
 		cmocka_unit_test_setup_teardown(hostile, setup, teardown),
