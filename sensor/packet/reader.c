@@ -29,6 +29,8 @@ static uint32_t get32(struct cur *c, bool big_endian)
 
 static bool damaged(struct reader *r, const char *what)
 {
+	if (r->in.is_interrupted)
+		return false; /* what did not come is no damage */
 	if (r->in.broken && r->in.read_errno)
 		snprintf(r->problem, sizeof r->problem, "%s after packet %llu: %s", r->in.broken,
 			(unsigned long long)r->packets, strerror(r->in.read_errno));
@@ -320,6 +322,8 @@ static void say_foreign(struct reader *r)
 	struct bytes first = source_peek(&r->in);
 	if (r->in.read_errno)
 		what = strerror(r->in.read_errno);
+	else if (r->in.is_interrupted)
+		what = "was stopped by a signal before it began";
 	else if (first.n == 0)
 		what = r->in.is_gzip ? "is gzipped, but nothing can be unpacked from it"
 				     : "is empty: a capture has at least a header";

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -36,7 +37,13 @@ static void arena_put(void *opaque, void *p)
 /* Bytes of the file itself into `to`; 0 at its end or when it cannot be read on. */
 static size_t read_file(struct source *s, uint8_t *to, size_t n)
 {
+	struct pollfd ready = { .fd = s->fd, .events = POLLIN };
 	ssize_t got;
+	/* A pipe may be silent for hours. poll, unlike read, never goes on after a handler (signal(7)). */
+	if (poll(&ready, 1, -1) < 0 && errno == EINTR) {
+		s->is_interrupted = true;
+		return 0;
+	}
 	do {
 		got = read(s->fd, to, n);
 	} while (got < 0 && errno == EINTR);
@@ -72,7 +79,7 @@ static size_t read_gzip(struct source *s, uint8_t *to, size_t n)
 			s->z.avail_in = (unsigned)read_file(s, s->map + WINDOW, PACKED);
 		}
 		if (s->z.avail_in == 0) {
-			if (!s->member_ended && !s->broken)
+			if (!s->member_ended && !s->broken && !s->is_interrupted)
 				s->broken = "ends in the middle of its compressed data";
 			break;
 		}

@@ -31,6 +31,22 @@ static void on_signal(int number)
 {
 	stop = true;
 	signal(number, SIG_DFL); /* the second one ends us at once */
+	alarm(1);                /* should we be about to wait for input: its signal ends the wait */
+}
+
+static void on_alarm(int number)
+{
+	(void)number;
+}
+
+static void catch_signals(void)
+{
+	signal(SIGALRM, on_alarm);
+	signal(SIGINT, on_signal);
+	signal(SIGTERM, on_signal);
+	/* A closed pipe or a file that is too large is an output that cannot be written: the sinks say so. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 }
 
 /* One sentence a message, on stderr. */
@@ -119,6 +135,7 @@ static bool prepare(struct program *p)
 	if (!load_policies(p))
 		return false;
 	say_all(&p->diag, !p->options.quiet); /* warnings on policies are no news of the captures */
+	catch_signals(); /* standard input may be waited for from here on */
 	p->capture = capture_open(p->options.reads, p->options.n_reads, &p->diag);
 	if (!p->capture)
 		return false;
@@ -129,11 +146,6 @@ static bool prepare(struct program *p)
 static int run(struct program *p)
 {
 	progress_init(&p->progress, !p->options.quiet);
-	signal(SIGINT, on_signal);
-	signal(SIGTERM, on_signal);
-	/* A closed pipe or a file that is too large is an output that cannot be written: the sinks say so. */
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);
 	struct offline o = { .capture = p->capture,
 		.limits = &p->config.limits,
 		.key = &p->config.key,

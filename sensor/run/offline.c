@@ -54,7 +54,7 @@ static bool read_all(const struct offline *o, struct line *l, struct run_summary
 	worker_finish(&l->worker);
 	drain(l);
 	sum->last_ns = l->worker.decode.last_ns;
-	return !more || !outputs_ok(o->outputs);
+	return !(o->stop && *o->stop) || !outputs_ok(o->outputs);
 }
 
 /* The worker's and the hub's counters are one run's. */

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
@@ -111,6 +112,30 @@ def stopped(program):
     return None
 
 
+def stopped_while_idle(program):
+    """A signal while the pipe is open and silent, at a packet's end and in the middle of one: it acts at once, the
+    page is printed, and nothing is called damaged."""
+    whole = GOOD.read_bytes()
+    for held_back in (0, 9, len(whole) - 24):
+        run = subprocess.Popen([program, "-r", "-", *POLICIES], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        run.stdin.write(whole[:len(whole) - held_back])
+        run.stdin.flush()
+        time.sleep(3)  # it has read all and waits
+        run.send_signal(signal.SIGINT)
+        try:
+            run.wait(20)  # the pipe is still open
+        except subprocess.TimeoutExpired:
+            run.kill()
+            return f"idle pipe, {held_back} bytes held back: the signal does nothing"
+        page, text = run.stdout.read().decode(), run.stderr.read().decode(errors="replace")
+        run.stdin.close()
+        if run.returncode != 2 or "stopped by a signal after packet" not in text or "damage" in text or "middle" in text:
+            return f"idle pipe, {held_back} bytes held back: exit status {run.returncode}: {text[-300:]!r}"
+        if "packets" not in page:
+            return f"idle pipe, {held_back} bytes held back: no page, but {page[-300:]!r}"
+    return None
+
+
 def main(program):
     bad = []
     with tempfile.TemporaryDirectory(prefix="broken-") as name:
@@ -125,9 +150,7 @@ def main(program):
         done = run(program, ["-r", str(GOOD), "-p", str(folder / "bare")])
         if done.returncode or b"bare: warning: holds no rules" not in done.stderr:
             bad.append(f"no rules: exit status {done.returncode}: {done.stderr[-300:]!r}")
-        problem = stopped(program)
-        if problem:
-            bad.append(problem)
+        bad += [problem for problem in (stopped(program), stopped_while_idle(program)) if problem]
         with open("/dev/full", "wb") as full:
             done = run(program, ["-r", str(GOOD), *POLICIES], stdout=full)
             if done.returncode != 1 or not done.stderr.strip():
