@@ -377,6 +377,17 @@ static bool dicom_pdu(struct dx *x, struct bytes in)
 	return !d->lost;
 }
 
+static void dicom_end(struct dx *x)
+{
+	struct dicom_state *st = x->state;
+	x->cut = true;
+	for (x->dir = DIR_CLIENT; x->dir <= DIR_SERVER; x->dir++)
+		message_flush(x, st, &st->side[x->dir]);
+	x->cut = false;
+	x->dir = st->requestor;
+	dicom_identity_tell(x, st, CREDENTIAL_UNKNOWN);
+}
+
 static const struct field fields[] = {
 	[F_PDU_TYPE] = { "dicom.pdu.type", FACT_STR, OPEN, false },
 	[F_CALLING_AE] = { "dicom.calling_ae", FACT_STR, SUSPECT, false },
@@ -449,5 +460,6 @@ const struct dissector dissector_dicom = {
 	.probe = dicom_probe,
 	.frame = dicom_frame,
 	.pdu = dicom_pdu,
+	.end = dicom_end,
 	.resync = dicom_resync,
 };

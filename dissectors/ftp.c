@@ -426,6 +426,13 @@ static bool server_line(struct dx *x, struct state *s, struct bytes line)
 	return true;
 }
 
+static void end(struct dx *x)
+{
+	struct state *s = x->state;
+	if (s->has_secret) /* nobody answered */
+		login(x, s, CREDENTIAL_UNKNOWN, 0);
+}
+
 static bool pdu(struct dx *x, struct bytes in)
 {
 	struct state *s = x->state;
@@ -500,6 +507,7 @@ const struct dissector dissector_ftp = {
 	.probe = probe,
 	.frame = frame_line,
 	.pdu = pdu,
+	.end = end,
 	.resync = resync,
 };
 

@@ -336,7 +336,7 @@ static void tell_event(struct dx *x, struct message *m, const struct frame *f, c
 			ev_text(x, ACK_CODE, code);
 		tell(x, m, ACKED_ID, hl7_field(m, m->msa, 2));
 	}
-	if (acked)
+	if (acked && x->ts_ns >= acked->ts_ns) /* the last message of an unframed stream is told late */
 		ev_uint(x, ACK_LATENCY, x->ts_ns - acked->ts_ns);
 	hl7_device_facts(x, m, IDENTIFIER, UDI);
 	tell_character_sets(x, m);

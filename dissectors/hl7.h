@@ -8,8 +8,9 @@
  * blanks, a second VT or FS), is taken byte by byte, each a unit of its own that says nothing.
  *  - a block start or header behind a segment's end: `VT MSH|`, `CR MSH|^~\&|`. So a batch in one block, two
  *    messages without an end between them and unframed streams are cut into their MSH groups. The last
- * message of an unframed stream has no end of its own: it is told when the next one begins. Deviations seen
- * between two messages are told with the second.
+ * message of an unframed stream has no end of its own: it is told when the direction is over, if it stops at
+ * a segment's end. In a block it is not whole without FS. Deviations seen between two messages are told with
+ * the second.
  *
  * A struct message lives for one pdu call; all its views are into the message. Worker thread.
  */

@@ -66,7 +66,8 @@ enum start hl7_wide(struct bytes b)
 	return b.n < n ? START_MORE : START_YES;
 }
 
-static int64_t message_end(struct bytes in, size_t from, bool wide)
+/* last: no byte follows, so that what is only begun at the end is no start. */
+static int64_t message_end(struct bytes in, size_t from, bool wide, bool last)
 {
 	size_t header;
 	for (size_t i = from; i < in.n; i++) {
@@ -82,7 +83,7 @@ static int64_t message_end(struct bytes in, size_t from, bool wide)
 			next = start_at(in, i, &header);
 		else if ((c == CR || c == LF) && !wide)
 			next = header_at(in, i + 1, false);
-		if (next == START_MORE)
+		if (next == START_MORE && !last)
 			return FRAME_MORE;
 		if (next == START_YES)
 			return (int64_t)(c == VT ? i : i + 1);
@@ -143,7 +144,12 @@ int64_t hl7_frame(struct dx *x, struct bytes in)
 	size_t from = header + 4;
 	if (x->seen > from + HEADER_BYTES)
 		from = x->seen - HEADER_BYTES;
-	return message_end(in, from, hl7_wide(in) == START_YES);
+	bool wide = hl7_wide(in) == START_YES;
+	int64_t end = message_end(in, from, wide, x->last);
+	int tail = bytes_at(in, in.n - 1);
+	bool in_block = bytes_at(in, 0) == VT || (side->in_block && !x->after_gap);
+	bool ends_here = x->last && !in_block && (tail == CR || tail == LF);
+	return end == FRAME_MORE && ends_here ? (int64_t)in.n : end;
 }
 
 size_t hl7_resync(struct bytes in)

@@ -458,6 +458,13 @@ static bool pdu(struct dx *x, struct bytes in)
 	return true;
 }
 
+static void end(struct dx *x)
+{
+	struct state *s = x->state;
+	if (s->phase == WAITING && s->has_secret) /* nobody answered, or nothing that says how it went */
+		login(x, s, CREDENTIAL_UNKNOWN);
+}
+
 /* ---- units ----------------------------------------------------------------------------------------- */
 
 static int64_t frame_iac(struct bytes in)
@@ -534,5 +541,6 @@ const struct dissector dissector_telnet = {
 	.probe = probe,
 	.frame = frame,
 	.pdu = pdu,
+	.end = end,
 	.resync = resync,
 };

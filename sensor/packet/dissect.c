@@ -274,6 +274,7 @@ static bool tail_add(struct dx_engine *e, struct dx_stream *s, struct bytes in)
 		return false;
 	memcpy(buddy_at(&e->memory, s->tail) + s->tail_n, in.p, in.n);
 	s->tail_n += (uint32_t)in.n;
+	s->tail_ns = e->ts_ns;
 	return true;
 }
 
@@ -317,6 +318,47 @@ static void bury(struct dx_engine *e, struct dx_conv *dc)
 			stream_die(e, &dc->s[d]);
 }
 
+/* ---- the end ----------------------------------------------------------------------------- */
+
+static void end_if_over(struct dx_engine *e, struct dx_conv *dc, const struct conv *conv)
+{
+	const struct dissector *d = dissectors[dc->proto];
+	struct dx_stream *s = dc->s;
+	bool is_over = (s[0].dead || s[0].over) && (s[1].dead || s[1].over);
+	if (!is_over || dc->ended)
+		return;
+	dc->ended = true;
+	if (!d->end)
+		return;
+	struct dx x = call_begin(e, dc, conv, DIR_CLIENT);
+	x.after_gap = s[0].after_gap || s[1].after_gap;
+	e->gap_untold = s[0].gap_untold || s[1].gap_untold;
+	d->end(&x);
+	e->gap_untold = false;
+	ASSERT(!e->open);
+}
+
+void dx_end(struct dx_engine *e, struct dx_conv *dc, const struct conv *conv, bool *encrypted, enum dir dir)
+{
+	struct dx_stream *s = &dc->s[dir];
+	if (s->over)
+		return;
+	s->over = true;
+	e->encrypted = encrypted;
+	if (s->tail_n && s->need <= s->tail_n) {
+		struct dx x = call_begin(e, dc, conv, dir);
+		x.ts_ns = s->tail_ns;
+		x.last = true;
+		messages(&x, s, bytes_of(buddy_at(&e->memory, s->tail), s->tail_n));
+	}
+	tail_drop(e, s);
+	bury(e, dc);
+	end_if_over(e, dc, conv);
+	e->encrypted = NULL;
+}
+
+/* ---- what comes in ----------------------------------------------------------------------- */
+
 void dx_feed(struct dx_engine *e, struct dx_conv *dc, const struct conv *conv, bool *encrypted, enum dir dir,
 	struct bytes in)
 {
@@ -338,6 +380,7 @@ void dx_feed(struct dx_engine *e, struct dx_conv *dc, const struct conv *conv, b
 		break;
 	}
 	bury(e, dc);
+	end_if_over(e, dc, conv);
 	e->encrypted = NULL;
 }
 
@@ -388,6 +431,7 @@ bool dx_datagram(struct dx_engine *e, struct dx_conv *dc, const struct conv *con
 	if (!ok && !x.cut && ++s->strikes >= STRIKES)
 		s->dead = true;
 	bury(e, dc);
+	end_if_over(e, dc, conv);
 	e->encrypted = NULL;
 	return ok;
 }

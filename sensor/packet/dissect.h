@@ -53,11 +53,23 @@ struct dissector {
 	/* Length of the message at the start of `in` (may be more than in.n), FRAME_MORE or FRAME_BAD.
 	 * x->seen: how many bytes an earlier call on this message has looked at. Never sees more than max_pdu
 	 * bytes: a message with no end in max_pdu bytes is handed to pdu cut, and resync finds the next.
+	 * When the direction is over, what is left is offered once more with x->last: a message that nothing
+	 * but the end ends is as long as `in`, FRAME_MORE drops it. What is known to lack bytes is not
+	 * offered: they came behind a hole, or the FIN or the other side's acknowledgment tells of more.
 	 * NULL: every datagram (or EtherType/IP payload) is one message. */
 	int64_t (*frame)(struct dx *x, struct bytes in);
 	/* One whole message, or its first max_pdu bytes (x->cut): emits events and observations. False: not
 	 * what frame took it for; three of those end this direction. */
 	bool (*pdu)(struct dx *x, struct bytes in);
+	/* NULL, or: the conversation is over, so what still waits for an answer is told now. Called exactly
+	 * once for each conversation that has a state, after the last message of both directions, and for the
+	 * same bytes with the same effect whatever ended it: FINs, RST, silence, its ports used anew, a full
+	 * table, the end of the run, or that neither direction is read on (dx_done, strikes, a gap without
+	 * resync). x->dir is DIR_CLIENT; it may be set to whom the event in hand is about, and x->cut, if
+	 * that was never whole. x->after_gap: bytes of either direction were lost since its last message.
+	 * Events carry the time at which the end was seen (of a silence the time when it was long enough) and
+	 * the number of the packet that showed it. */
+	void (*end)(struct dx *x);
 	/* Bytes to drop from `in` to reach the next possible start of a message, in.n if there is none; a
 	 * start that is only begun at the end counts. NULL: after a gap the direction is over. */
 	size_t (*resync)(struct bytes in);
@@ -69,9 +81,10 @@ struct dx {
 	bool cut;        /* the message is longer than `in` */
 	bool after_gap;  /* bytes were lost in this direction since the last message */
 	bool midstream;  /* the conversation's beginning was not seen */
+	bool last;       /* frame: no byte follows `in` in this direction */
 	size_t seen;     /* frame: see above */
 	uint64_t length; /* pdu: the message's whole length, 0 if unknown (cut without a length) */
-	uint64_t ts_ns;  /* time of the packet that completed the message */
+	uint64_t ts_ns;  /* time of the packet that completed the message, also if its end was told later */
 	void *state; /* state_size bytes, zeroed at the conversation's start, both directions'; NULL if 0 */
 	const struct conv *conv; /* who talks to whom */
 	struct dx_engine *engine;

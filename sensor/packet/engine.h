@@ -20,6 +20,7 @@ struct dx_stream {
 	uint64_t skip;     /* bytes to pass by unread */
 	uint64_t junk;     /* foreign bytes since the last message */
 	uint64_t length;   /* of the unfinished message, 0: not known yet */
+	uint64_t tail_ns;  /* time of its last byte so far */
 	uint32_t tail;     /* buddy block: the unfinished message, 0: none */
 	uint32_t tail_n;   /* its bytes so far */
 	uint32_t need;     /* call frame again when there are so many */
@@ -32,6 +33,7 @@ struct dx_stream {
 	bool gap_untold; /* until the next event: several messages may make one */
 	bool far;        /* resync after a gap or mid-stream: much may have to be passed */
 	bool dead;
+	bool over; /* dx_end was here */
 };
 
 /* A conversation that a dissector reads. */
@@ -40,7 +42,8 @@ struct dx_conv {
 	uint32_t state;        /* in the dissector's pool */
 	uint32_t extra;
 	uint8_t proto;
-	bool good; /* a message has made sense */
+	bool good;  /* a message has made sense */
+	bool ended; /* the dissector's `end` was called */
 	bool midstream;
 };
 
@@ -107,6 +110,9 @@ void dx_feed(struct dx_engine *e, struct dx_conv *dc, const struct conv *conv, b
 	struct bytes in);
 /* n bytes of that direction are lost (n >= 1; unknown counts: 1). */
 void dx_gap(struct dx_engine *e, struct dx_conv *dc, enum dir dir, uint64_t n);
+/* That direction is over: what only the end ends is read, and when both are over the dissector's `end`
+ * called. A second call does nothing. To be called for both before dx_conv_fini. */
+void dx_end(struct dx_engine *e, struct dx_conv *dc, const struct conv *conv, bool *encrypted, enum dir dir);
 /* True when the next n bytes of this direction will be passed by whatever they hold. */
 bool dx_skips(const struct dx_conv *dc, enum dir dir, uint64_t n);
 /* One datagram. dc->state may be 0 for a dissector without state. False: malformed. */

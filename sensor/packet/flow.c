@@ -88,8 +88,7 @@ static bool sport_is_server(const struct packet *p)
 	return p->sport < p->dport && p->proto == L4_TCP;
 }
 
-static void write_event(
-	struct flows *t, const struct flow *f, const struct packet *p, unsigned event, uint64_t ts_ns);
+static void write_event(struct flows *t, const struct flow *f, const struct packet *p, unsigned event);
 
 static void flow_start(struct flows *t, struct flow *f, const struct packet *p, bool src_is_hi)
 {
@@ -214,7 +213,7 @@ struct flow *flow_of(struct flows *t, const struct packet *p, enum dir *dir)
 	f->vlan[*dir] = p->vlan;
 	if (is_new) {
 		f->vlan[!*dir] = 0;
-		write_event(t, f, p, FLOW_EV_START, p->ts_ns);
+		write_event(t, f, p, FLOW_EV_START);
 	}
 	return f;
 }
@@ -248,15 +247,11 @@ static const char *protocol_name(const struct flows *t, const struct flow *f)
 	return f->ident == IDENT_LABELLED ? label_name(t->labels, f->reader) : "";
 }
 
-static void write_event(
-	struct flows *t, const struct flow *f, const struct packet *p, unsigned event, uint64_t ts_ns)
+static void write_event(struct flows *t, const struct flow *f, const struct packet *p, unsigned event)
 {
-	struct dx_engine *e = t->engine;
 	struct conv c;
-	uint64_t engine_ts = e->ts_ns;
 	flow_conv(f, p, &c);
-	e->ts_ns = ts_ns;
-	struct dx x = dx_own(e, &c, DIR_CLIENT);
+	struct dx x = dx_own(t->engine, &c, DIR_CLIENT);
 	ev_begin_own(&x, PROTO_flow, event);
 	if (event != FLOW_EV_START) {
 		ev_text(&x, FLOW_PROTOCOL, protocol_name(t, f));
@@ -271,7 +266,6 @@ static void write_event(
 		ev_uint(&x, FLOW_DURATION, f->last_ns - f->first_ns);
 	}
 	ev_end(&x);
-	e->ts_ns = engine_ts;
 }
 
 void flow_release(struct flows *t, struct flow *f)
@@ -292,10 +286,13 @@ void flow_release(struct flows *t, struct flow *f)
 static void end_at(struct flows *t, struct flow *f, uint64_t ts_ns)
 {
 	uint32_t i = index_of(t, f);
-	stream_overdue(t, f); /* what waits behind a hole has waited for nothing */
+	uint64_t engine_ts = t->engine->ts_ns;
+	t->engine->ts_ns = ts_ns;
+	stream_end(t, f); /* what waits behind a hole, or for an answer, has waited for nothing */
 	if (f->ident == IDENT_LABEL)
 		identify_label(t, f, NULL);
-	write_event(t, f, NULL, FLOW_EV_END, ts_ns);
+	write_event(t, f, NULL, FLOW_EV_END);
+	t->engine->ts_ns = engine_ts;
 	flow_release(t, f);
 	if (f->wheel.prev)
 		wheel_del(&t->wheel, i);
@@ -349,9 +346,11 @@ void flows_advance(struct flows *t, uint64_t now_ns)
 		return;
 	while ((i = wheel_fire(&t->wheel, now, &at)) != 0) {
 		struct flow *f = pool_at(&t->pool, i);
-		uint64_t since;
+		uint64_t since, engine_ts = t->engine->ts_ns;
+		t->engine->ts_ns = at * SECOND;
 		if (is_holding(t, f, &since) && since / SECOND + HELD_S < at)
 			stream_overdue(t, f);
+		t->engine->ts_ns = engine_ts;
 		if (f->last_ns / SECOND + idle_s[f->state] < at)
 			end_at(t, f, at * SECOND);
 		else

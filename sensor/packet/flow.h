@@ -51,6 +51,7 @@ enum flow_flag {
 	FLOW_FIN = 64,             /* << dir */
 	FLOW_SYN_ASKED = 512,      /* a SYN came in the midst of it: flow.syn_low */
 	FLOW_REFUSED_BY_ALL = 256, /* no probe wants it: nothing is reassembled */
+	FLOW_SUM_GOOD = 1024,      /* << dir: a segment had a right checksum */
 };
 
 struct flow {
@@ -83,6 +84,7 @@ struct half {
 	uint64_t held_since_ns;
 	uint32_t next_seq;
 	uint32_t peer_ack; /* the highest acknowledgment of the other side */
+	uint32_t fin_seq;  /* has_fin: behind the last byte */
 	uint32_t held;     /* buddy block: the first of the out-of-order ranges, in order */
 	uint32_t held_bytes;
 	uint32_t probe; /* buddy block: bytes that no probe has decided on */
@@ -90,7 +92,7 @@ struct half {
 	uint8_t held_n;
 	uint16_t votes;  /* packets since the other side acknowledged past a hole */
 	uint8_t ignored; /* segments out of the window since the last in order */
-	bool has_peer_ack, midstream, sum_was_good, refused;
+	bool has_peer_ack, has_fin, midstream, refused;
 	uint8_t delivered_next;
 	struct delivered delivered[HISTORY];
 };
@@ -133,6 +135,8 @@ void flow_end(struct flows *t, struct flow *f);
 void stream_push(struct flows *t, struct flow *f, enum dir dir, const struct packet *p);
 /* What is held back is overdue. */
 void stream_overdue(struct flows *t, struct flow *f);
+/* The conversation, TCP or not, is over for whoever reads it. */
+void stream_end(struct flows *t, struct flow *f);
 void half_release(struct flows *t, struct flow *f, enum dir dir);
 /* Whether this SYN is the one that the conversation began with, sent again. */
 bool stream_has_isn(const struct flows *t, const struct flow *f, enum dir dir, uint32_t isn);

@@ -23,7 +23,8 @@ struct source {
 	uint8_t *map;
 	int fd;
 	bool is_gzip, is_end;
-	bool is_interrupted; /* is_end: a signal's handler ran while nothing came, so whoever waits wants no more */
+	bool is_interrupted; /* is_end: a signal's handler ran while nothing came, so whoever waits wants no
+				more */
 	bool member_ended;   /* gzip: nothing of the next member was seen yet */
 	size_t step;         /* bytes the next read asks for: grows, so that a short file costs few pages */
 	uint64_t taken;      /* offset of the window's end in the (inflated) bytes */

@@ -76,9 +76,17 @@ bool stream_has_isn(const struct flows *t, const struct flow *f, enum dir dir, u
 	return f->flags & FLOW_ISN << dir && f->half[dir] == isn + 1;
 }
 
+static struct dx_conv *conv_of(const struct flows *t, const struct flow *f)
+{
+	return f->ident == IDENT_READ && f->reader ? pool_at(&t->convs, f->reader) : NULL;
+}
+
 /* Nothing of this conversation is reassembled any more. */
 static void give_up(struct flows *t, struct flow *f)
 {
+	struct dx_conv *dc = conv_of(t, f);
+	for (enum dir d = DIR_CLIENT; dc && d <= DIR_SERVER; d++)
+		dx_gap(t->engine, dc, d, 1);
 	half_release(t, f, DIR_CLIENT);
 	half_release(t, f, DIR_SERVER);
 	f->flags |= FLOW_REFUSED_BY_ALL;
@@ -150,11 +158,7 @@ static void check_repeat(struct flows *t, struct flow *f, enum dir dir, const st
 
 /* ---- in order ---------------------------------------------------------------------------- */
 
-static struct dx_conv *conv_of(const struct flows *t, const struct flow *f)
-{
-	return f->ident == IDENT_READ && f->reader ? pool_at(&t->convs, f->reader) : NULL;
-}
-
+/* The next bytes of a direction, or (no bytes) that it is over. */
 static void feed(struct flows *t, struct flow *f, enum dir dir, const struct packet *p, struct bytes in)
 {
 	struct dx_conv *dc = conv_of(t, f);
@@ -163,7 +167,10 @@ static void feed(struct flows *t, struct flow *f, enum dir dir, const struct pac
 	if (!dc)
 		return;
 	flow_conv(f, p, &c);
-	dx_feed(t->engine, dc, &c, &encrypted, dir, in);
+	if (in.n)
+		dx_feed(t->engine, dc, &c, &encrypted, dir, in);
+	else
+		dx_end(t->engine, dc, &c, &encrypted, dir);
 	if (encrypted)
 		f->flags |= FLOW_ENCRYPTED;
 	if (!dc->s[0].dead || !dc->s[1].dead)
@@ -389,12 +396,44 @@ static bool hold(struct flows *t, struct flow *f, enum dir dir, const struct pac
 	return true;
 }
 
+/* ---- the end ----------------------------------------------------------------------------- */
+
+/* All that came before the FIN is read or lost: the direction is over. */
+static void end_if_reached(struct flows *t, struct flow *f, enum dir dir, const struct packet *p)
+{
+	const struct half *h = half_at(t, f, dir);
+	if (h && h->has_fin && h->next_seq == h->fin_seq)
+		feed(t, f, dir, p, (struct bytes){ 0 });
+}
+
 void stream_overdue(struct flows *t, struct flow *f)
 {
 	for (enum dir d = DIR_CLIENT; d <= DIR_SERVER; d++) {
 		struct half *h;
 		while ((h = half_at(t, f, d)) && h->held)
 			skip_hole(t, f, d, NULL);
+		end_if_reached(t, f, d, NULL);
+	}
+}
+
+/* Bytes behind all that came: the FIN lies behind them, or the other side has them. */
+static uint32_t missing(const struct half *h)
+{
+	int32_t n = h->has_fin ? (int32_t)(h->fin_seq - h->next_seq) : 0;
+	if (!h->has_fin && h->has_peer_ack)
+		n = (int32_t)(h->peer_ack - h->next_seq) - 1; /* one more than the bytes: of a FIN not seen */
+	return n > 0 && n <= WINDOW ? (uint32_t)n : 0;
+}
+
+void stream_end(struct flows *t, struct flow *f)
+{
+	stream_overdue(t, f);
+	for (enum dir d = DIR_CLIENT; d <= DIR_SERVER; d++) {
+		const struct half *h = half_at(t, f, d);
+		uint32_t n = h && conv_of(t, f) ? missing(h) : 0;
+		if (n)
+			lose(t, f, d, n);
+		feed(t, f, d, NULL, (struct bytes){ 0 });
 	}
 }
 
@@ -421,16 +460,19 @@ static struct half *half_get(struct flows *t, struct flow *f, enum dir dir, cons
 }
 
 /* Wrong checksums count only where right ones have been seen: else it is the sender's network card that
- * fills them in, behind the point of capture. */
-static bool is_corrupt(struct flows *t, struct half *h, const struct packet *p)
+ * fills them in, behind the point of capture. A SYN shows it as well as data does. */
+static bool is_corrupt(struct flows *t, struct flow *f, enum dir dir, const struct packet *p)
 {
 	enum checksum sum = decode_checksum(p);
 	if (sum == CHECKSUM_GOOD)
-		h->sum_was_good = true;
+		f->flags |= (uint16_t)(FLOW_SUM_GOOD << dir);
 	if (sum != CHECKSUM_BAD)
 		return false;
 	t->counters->bad_checksums++;
-	return h->sum_was_good;
+	if (!(f->flags & FLOW_SUM_GOOD << dir))
+		return false;
+	t->counters->segments_ignored++;
+	return true;
 }
 
 static void ignore(struct flows *t, struct flow *f, enum dir dir, struct half *h, uint32_t seq)
@@ -446,36 +488,35 @@ static void ignore(struct flows *t, struct flow *f, enum dir dir, struct half *h
 	h->ignored = 0;
 }
 
-static void data(struct flows *t, struct flow *f, enum dir dir, const struct packet *p, uint32_t seq)
+/* False: the segment is corrupt, nothing in it counts. */
+static bool data(struct flows *t, struct flow *f, enum dir dir, const struct packet *p, uint32_t seq)
 {
 	struct half *h = half_get(t, f, dir, p);
 	struct bytes in = p->payload;
 	uint32_t lost = p->l4_bytes > in.n ? (uint32_t)(p->l4_bytes - in.n) : 0;
 	if (!h)
-		return;
+		return true;
 	const struct dx_conv *dc = conv_of(t, f);
 	int32_t ahead = (int32_t)(seq - h->next_seq);
 	bool passed_by = dc && ahead >= 0 && dx_skips(dc, dir, (uint64_t)ahead + in.n);
-	if (!passed_by && is_corrupt(t, h, p)) {
-		t->counters->segments_ignored++;
-		return;
-	}
+	if (!passed_by && is_corrupt(t, f, dir, p))
+		return false;
 	if (ahead > WINDOW || ahead < -WINDOW) {
 		ignore(t, f, dir, h, seq);
-		return;
+		return true;
 	}
 	if (ahead > 0 && !passed_by) {
 		if (hold(t, f, dir, p, seq, in, lost)) {
 			if (h->held_n == 1)
 				flow_rearm(t, f);
-			return;
+			return true;
 		}
 		/* No room to wait: the holes are given up. */
 		t->counters->full_stream_held_kib++;
 		while ((h = half_at(t, f, dir)) != NULL && h->held)
 			skip_hole(t, f, dir, p);
 		if (!h)
-			return;
+			return true;
 		ahead = (int32_t)(seq - h->next_seq);
 	}
 	if (ahead > 0)
@@ -485,12 +526,22 @@ static void data(struct flows *t, struct flow *f, enum dir dir, const struct pac
 		check_repeat(t, f, dir, p, h, h->offset - (uint64_t) - (int64_t)ahead, bytes_first(in, old));
 		in = bytes_from(in, old);
 		if (in.n == 0)
-			return;
+			return true;
 	}
 	deliver(t, f, dir, p, in);
 	if (lost && half_at(t, f, dir))
 		lose(t, f, dir, lost);
 	deliver_held(t, f, dir, p);
+	return true;
+}
+
+static void note_fin(const struct flows *t, const struct flow *f, enum dir dir, uint32_t seq)
+{
+	struct half *h = half_at(t, f, dir);
+	if (!h || (int32_t)(seq - h->next_seq) > WINDOW || (int32_t)(seq - h->next_seq) < 0)
+		return;
+	h->has_fin = true;
+	h->fin_seq = seq;
 }
 
 /* What this packet acknowledges of the other direction; holes there that it proves. */
@@ -546,8 +597,11 @@ void stream_push(struct flows *t, struct flow *f, enum dir dir, const struct pac
 {
 	if (p->is_fragment)
 		return;
-	follow_state(t, f, dir, p);
 	bool wanted = f->ident == IDENT_NEW || f->ident == IDENT_LABEL || f->ident == IDENT_READ;
+	/* What carries data is judged where it is read: not if it is passed by. */
+	if (wanted && !p->payload.n && is_corrupt(t, f, dir, p))
+		return;
+	follow_state(t, f, dir, p);
 	if (!wanted)
 		return;
 	if (f->flags & FLOW_REFUSED_BY_ALL) {
@@ -573,8 +627,12 @@ void stream_push(struct flows *t, struct flow *f, enum dir dir, const struct pac
 		if (expected != PROTO_N)
 			identify_begin(t, f, expected, false);
 	}
+	if (p->payload.n && !data(t, f, dir, p, seq))
+		return;
 	acknowledge(t, f, dir, p);
-	if (p->payload.n)
-		data(t, f, dir, p, seq);
+	if (p->tcp_flags & TCP_FIN)
+		note_fin(t, f, dir, seq + p->l4_bytes);
 	vote(t, f, p);
+	end_if_reached(t, f, DIR_CLIENT, p);
+	end_if_reached(t, f, DIR_SERVER, p);
 }

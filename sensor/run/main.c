@@ -135,7 +135,7 @@ static bool prepare(struct program *p)
 	if (!load_policies(p))
 		return false;
 	say_all(&p->diag, !p->options.quiet); /* warnings on policies are no news of the captures */
-	catch_signals(); /* standard input may be waited for from here on */
+	catch_signals();                      /* standard input may be waited for from here on */
 	p->capture = capture_open(p->options.reads, p->options.n_reads, &p->diag);
 	if (!p->capture)
 		return false;

@@ -123,6 +123,9 @@ static uint64_t run(const struct dxtest *t, const struct chunk *chunks, size_t n
 		else
 			feed_split(&dc, &conv, &encrypted, chunks[i].dir, chunks[i].data, &seed);
 	}
+	enum dir first = t->seed & 1 ? DIR_SERVER : DIR_CLIENT;
+	dx_end(&f.e, &dc, &conv, &encrypted, first);
+	dx_end(&f.e, &dc, &conv, &encrypted, !first);
 	drain(NULL);
 	dx_conv_fini(&f.e, &dc);
 	ASSERT(f.e.memory.used_kib == 0 && f.e.extras.used == 0 && f.e.inflaters.used == 0);

@@ -245,6 +245,8 @@ char *dxtest_run(const struct dxtest *t, const struct chunk *chunks, size_t n)
 		joined.n = 0;
 	}
 	free(joined.p);
+	for (enum dir dir = DIR_CLIENT; dir <= DIR_SERVER; dir++)
+		dx_end(&r->e, &r->dc, &r->conv, &r->encrypted, dir);
 	char *text = run_fini(r);
 	free(r);
 	return text;
@@ -262,6 +264,13 @@ char *dxtest_splits(const struct dxtest *t, const struct chunk *chunks, size_t n
 		free(text);
 	}
 	return whole;
+}
+
+void dxtest_expect(const struct dxtest *t, const struct chunk *chunks, size_t n, const char *wanted)
+{
+	char *text = dxtest_splits(t, chunks, n);
+	assert_string_equal(text, wanted);
+	free(text);
 }
 
 unsigned dxtest_cuts(const struct dxtest *t, const struct chunk *chunks, size_t n, size_t which)

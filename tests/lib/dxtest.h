@@ -19,6 +19,8 @@ struct chunk {
 	struct bytes data; /* p NULL: a gap of n bytes */
 };
 
+#define LEN(a) (sizeof(a) / sizeof *(a))
+
 enum split {
 	SPLIT_AS_IS,
 	SPLIT_BYTES,  /* one byte at a time */
@@ -43,6 +45,8 @@ char *dxtest_run(const struct dxtest *t, const struct chunk *chunks, size_t n);
 /* Fails the cmocka test unless as-is, joined, byte-wise and 8 random splits give the same text; returns it.
  */
 char *dxtest_splits(const struct dxtest *t, const struct chunk *chunks, size_t n);
+/* Fails the cmocka test unless the chunks say `wanted`, however they are split. */
+void dxtest_expect(const struct dxtest *t, const struct chunk *chunks, size_t n, const char *wanted);
 /* The whole of chunk `which` cut at every length (for streams: that is all that comes): no crash. Returns
  * how many of the cuts gave any event (a cut message gives none). */
 unsigned dxtest_cuts(const struct dxtest *t, const struct chunk *chunks, size_t n, size_t which);

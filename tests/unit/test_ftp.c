@@ -1,37 +1,15 @@
 /* FTP control connections, whole, split, one-sided, picked up midway and hostile. */
-#include "dxtest.h"
+#include "linetalk.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <setjmp.h>
 #include <cmocka.h>
 
-#define C(text)                                                                                              \
-	{                                                                                                    \
-		DIR_CLIENT,                                                                                  \
-		{                                                                                            \
-			(const uint8_t *)(text), sizeof(text) - 1                                            \
-		}                                                                                            \
-	}
-#define S(text)                                                                                              \
-	{                                                                                                    \
-		DIR_SERVER,                                                                                  \
-		{                                                                                            \
-			(const uint8_t *)(text), sizeof(text) - 1                                            \
-		}                                                                                            \
-	}
-#define LEN(a) (sizeof(a) / sizeof *(a))
-
-static void expect_with(const struct dxtest *t, const struct chunk *chunks, size_t n, const char *wanted)
-{
-	char *text = dxtest_splits(t, chunks, n);
-	assert_string_equal(text, wanted);
-	free(text);
-}
-
 static void expect(const struct chunk *chunks, size_t n, const char *wanted)
 {
-	expect_with(&(struct dxtest){ .proto = PROTO_ftp }, chunks, n, wanted);
+	dxtest_expect(&(struct dxtest){ .proto = PROTO_ftp }, chunks, n, wanted);
 }
 
 static const struct chunk session[] = {
@@ -95,7 +73,7 @@ static void test_refusals(void **state)
 		C("USER anonymous\r\n"),
 		S("421 Unable to set up secure anonymous FTP\r\n"),
 	};
-	expect_with(&(struct dxtest){ .proto = PROTO_ftp, .quiet_observations = true }, chunks, LEN(chunks),
+	dxtest_expect(&(struct dxtest){ .proto = PROTO_ftp, .quiet_observations = true }, chunks, LEN(chunks),
 		"ftp.banner server ftp.banner=ready\n"
 		"ftp.command client ftp.command=USER\n"
 		"ftp.command client ftp.command=NOOP\n"
@@ -119,7 +97,7 @@ static void test_auth_tls(void **state)
 		C("AUTH TLS\r\n"),
 		S("234 go\r\n"),
 	};
-	expect_with(&(struct dxtest){ .proto = PROTO_ftp, .quiet_observations = true }, chunks, LEN(chunks),
+	dxtest_expect(&(struct dxtest){ .proto = PROTO_ftp, .quiet_observations = true }, chunks, LEN(chunks),
 		"ftp.banner server ftp.banner=ready\n"
 		"ftp.command client ftp.command=AUTH ftp.auth_scheme=TLS\n");
 }
@@ -138,6 +116,38 @@ static void test_one_sided(void **state)
 		"ftp.command client ftp.command=RETR ftp.path=a\n");
 }
 
+/* A login that the server never answers: told when the conversation is over, with its loss if there is one.
+ */
+static void test_unanswered(void **state)
+{
+	(void)state;
+	static const struct chunk chunks[] = {
+		S("220 ready\r\n"),
+		C("USER admin\r\n"),
+		S("331 Go on\r\n"),
+		C("PASS admin\r\n"),
+		{ DIR_SERVER, { NULL, 9 } },
+	};
+	static const char attempt[] =
+		"credential.attempt client%s credential.protocol=ftp credential.scheme=password "
+		"credential.cleartext=true credential.default_match=common-default "
+		"credential.username_class=default credential.outcome=unknown "
+		"credential.secret_length_class=short\n";
+	for (unsigned lost = 0; lost < 2; lost++) {
+		char wanted[800], told[400];
+		const char *mark = lost ? " +gap" : "";
+		snprintf(told, sizeof told, attempt, mark);
+		snprintf(wanted, sizeof wanted,
+			"ftp.banner server ftp.banner=ready\n"
+			"ftp.command client ftp.command=USER\n"
+			"ftp.command client ftp.command=PASS\n"
+			"ftp.login client%s ftp.auth_scheme=password event.outcome=unknown\n%s",
+			mark, told);
+		dxtest_expect(&(struct dxtest){ .proto = PROTO_ftp, .quiet_observations = true }, chunks,
+			LEN(chunks) - !lost, wanted);
+	}
+}
+
 static void test_midstream(void **state)
 {
 	(void)state;
@@ -146,7 +156,7 @@ static void test_midstream(void **state)
 		S("ccepted\r\n226 done\r\n213 3400\r\n"),
 		C("1226 secret words\r\nDELE b.txt\r\n"),
 	};
-	expect_with(&(struct dxtest){ .proto = PROTO_ftp, .midstream = true }, chunks, LEN(chunks),
+	dxtest_expect(&(struct dxtest){ .proto = PROTO_ftp, .midstream = true }, chunks, LEN(chunks),
 		"ftp.command client +midstream ftp.command=RETR ftp.path=b.txt\n"
 		"ftp.command client +midstream ftp.command=DELE ftp.path=b.txt\n");
 }
@@ -210,6 +220,7 @@ int main(void)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_auth_tls),
 		cmocka_unit_test(test_one_sided),
+		cmocka_unit_test(test_unanswered),
 		cmocka_unit_test(test_midstream),
 		cmocka_unit_test(test_no_secret_is_said),
 		cmocka_unit_test(test_hostile),

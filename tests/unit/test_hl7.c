@@ -181,9 +181,16 @@ static void test_framing_deviations(void **state)
 		{ "\x0bMSH|^~\\&#|A|F|B|G|||ADT^A08|1|P|2.7\r\x1c\r", "2.7", "deviation", 1 },
 		/* Foreign bytes between messages: passed over, the messages told. */
 		{ "hello\r\n\x0b" A_CR "\x1c\rnoise\x0bnoise\x0b\x0b" B_CR "\x1c\r", "junk", NULL, 2 },
-		/* An unframed stream: the last message has no end. */
-		{ A_CR B_CR A_CR, "hl7.framing=raw", "mllp", 2 },
-		{ A_CR "\r\n" B_CR "\r\n" A_CR, "hl7.framing=raw", "junk", 2 },
+		/* An unframed stream: the last message ends with it, if at a segment's end. */
+		{ A_CR B_CR A_CR, "hl7.framing=raw", "mllp", 3 },
+		{ A_CR "\r\n" B_CR "\r\n" A_CR, "hl7.framing=raw", "junk", 3 },
+		{ A_CR, "hl7.framing=raw", "+cut", 1 },
+		{ A_CR "MSH", NULL, "hl7", 0 },
+		{ A_CR B_CR "OBX|1|NM|", "hl7.framing=raw", "A03", 1 },
+		/* In a block a message without FS is not whole. */
+		{ "\x0b" A_CR, NULL, "hl7", 0 },
+		{ "\x0b" A_CR B_CR, "A08", "A03", 1 },
+		{ "\x0b\0M\0S\0H\0|\0\r", NULL, "hl7", 0 },
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		char *text = said(raw(rows[i].bytes), (struct bytes){ 0 });
@@ -246,6 +253,33 @@ static void test_midstream_and_gap(void **state)
 	assert_int_equal(count(text, "hl7.message "), 3);
 	has(text, "+midstream");
 	assert_int_equal(count(text, "hl7.message client +gap"), 1);
+	free(text);
+}
+
+/* What an unframed stream ends with: not told if bytes of it are lost, told if they are lost before it. */
+static void test_last_and_gap(void **state)
+{
+	(void)state;
+	struct dxtest t = { .proto = PROTO_hl7 };
+	struct chunk c[3] = { { DIR_CLIENT, raw(A_CR) }, { DIR_CLIENT, { NULL, 50 } },
+		{ DIR_CLIENT, raw(B_CR) } };
+	char *text = dxtest_splits(&t, c, 2);
+	assert_int_equal(count(text, "hl7.message "), 0);
+	free(text);
+	text = dxtest_splits(&t, c, 3);
+	assert_int_equal(count(text, "hl7.message "), 1);
+	has(text, "hl7.message client +gap hl7.message_type=ADT hl7.trigger=A03");
+	free(text);
+}
+
+/* The answer's last message is told when all is over: the latency is that of its bytes. */
+static void test_last_ack(void **state)
+{
+	(void)state;
+	struct bytes message = wrapped("", H1, ""), ack = wrapped("", H2, "");
+	char *text = said(message, ack);
+	has(text, "hl7.ack_latency=1000000\n");
+	has(text, "hl7.service=receiver:ADT@90");
 	free(text);
 }
 
@@ -627,6 +661,8 @@ int main(void)
 		cmocka_unit_test(test_commit_answers),
 		cmocka_unit_test(test_wide),
 		cmocka_unit_test(test_midstream_and_gap),
+		cmocka_unit_test(test_last_and_gap),
+		cmocka_unit_test(test_last_ack),
 		cmocka_unit_test(test_huge),
 		cmocka_unit_test(test_probe),
 		cmocka_unit_test(test_malformed),

@@ -1,6 +1,5 @@
 /* TCP streams: an HL7 session cut into segments and mistreated must say what the whole one says. */
-#include "dxtest.h"
-#include "packet/flow.h"
+#include "tcpline.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,21 +8,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-enum { MESSAGES = 12, SEGMENTS = 512, MSS = 61 };
-
-struct segment {
-	enum dir dir;
-	uint32_t seq, ack;
-	uint8_t flags;
-	struct bytes data;
-	uint32_t cut; /* bytes of it that the capture left out */
-};
-
-struct session {
-	struct segment s[SEGMENTS];
-	size_t n;
-	char *texts[2 * MESSAGES];
-};
+enum { MESSAGES = 12 };
 
 static uint32_t seed;
 
@@ -33,188 +18,63 @@ static uint32_t below(uint32_t n)
 	return (seed >> 8) % n;
 }
 
-/* ---- the session ------------------------------------------------------------------------- */
-
-static void put(struct session *x, enum dir dir, uint32_t next[2], uint8_t flags, struct bytes data)
-{
-	assert_true(x->n < SEGMENTS);
-	x->s[x->n++] = (struct segment){ dir, next[dir], next[!dir], flags, data, 0 };
-	next[dir] += (uint32_t)data.n + (flags & (TCP_SYN | TCP_FIN) ? 1 : 0);
-}
-
-static void say(struct session *x, enum dir dir, uint32_t next[2], const char *text)
-{
-	for (struct bytes b = bytes_str(text); b.n;) {
-		size_t n = b.n < MSS ? b.n : MSS;
-		put(x, dir, next, TCP_ACK, bytes_first(b, n));
-		b = bytes_from(b, n);
-	}
-	put(x, !dir, next, TCP_ACK, (struct bytes){ 0 });
-}
-
-/* Client and server begin near the end of sequence space, so that it wraps. */
-static void session_make(struct session *x)
-{
-	uint32_t next[2] = { UINT32_MAX - 300, UINT32_MAX - 40 };
-	x->n = 0;
-	put(x, DIR_CLIENT, next, TCP_SYN, (struct bytes){ 0 });
-	x->s[0].ack = 0;
-	put(x, DIR_SERVER, next, TCP_SYN | TCP_ACK, (struct bytes){ 0 });
-	put(x, DIR_CLIENT, next, TCP_ACK, (struct bytes){ 0 });
-	for (int i = 0; i < MESSAGES; i++) {
-		assert_true(
-			asprintf(&x->texts[2 * i],
-				"\vMSH|^~\\&|MON%02d|ICU|HIS|CENTRAL|20260301080000||ORU^R01|C%04d|P|2.5\r"
-				"PID|1||%06d||Roe^Jane\rOBX|1|NM|HR||%d\r\x1c\r",
-				i, i, 100000 + i, 60 + i) > 0);
-		assert_true(asprintf(&x->texts[2 * i + 1],
-				    "\vMSH|^~\\&|HIS|CENTRAL|MON%02d|ICU|20260301080001||ACK|A%04d|P|2.5\r"
-				    "MSA|AA|C%04d\r\x1c\r",
-				    i, i, i) > 0);
-		say(x, DIR_CLIENT, next, x->texts[2 * i]);
-		say(x, DIR_SERVER, next, x->texts[2 * i + 1]);
-	}
-	put(x, DIR_CLIENT, next, TCP_ACK | TCP_FIN, (struct bytes){ 0 });
-	put(x, DIR_SERVER, next, TCP_ACK | TCP_FIN, (struct bytes){ 0 });
-	put(x, DIR_CLIENT, next, TCP_ACK, (struct bytes){ 0 });
-}
-
-static void session_free(struct session *x)
-{
-	for (int i = 0; i < 2 * MESSAGES; i++)
-		free(x->texts[i]);
-}
-
-/* ---- the line under test ----------------------------------------------------------------- */
-
-struct line {
-	struct limits limits;
-	struct counters counters;
-	struct ring ring;
-	struct privacy_key key;
-	struct dx_engine engine;
-	struct flows flows;
-	uint64_t ns, number;
-	char text[1 << 16]; /* the client's lines; the server's behind them at the end */
-	char server_text[1 << 15];
-	size_t text_n, server_text_n;
-	unsigned conflicts, ends;
-	char state[32];
-};
-
-static void add_line(char *to, size_t *n, const char *text, size_t len)
-{
-	assert_true(*n + len + 2 < (1 << 15));
-	memcpy(to + *n, text, len);
-	*n += len;
-	to[(*n)++] = '\n';
-	to[*n] = 0;
-}
-
-/* Only hl7's own events: one line each, without the pseudonyms' records. */
-static void drain(void *arg)
-{
-	struct line *l = arg;
-	uint32_t n;
-	for (const struct event *e; (e = ring_peek(&l->ring, &n)); ring_pop(&l->ring)) {
-		if (e->record == RECORD_EVENT && e->proto == PROTO_tcp)
-			l->conflicts++;
-		if (e->record == RECORD_EVENT && e->proto == PROTO_flow && e->event == 2) {
-			const struct fact *f = fact_find(e, 1);
-			l->ends++;
-			snprintf(l->state, sizeof l->state, "%.*s", f ? (int)f->len : 0,
-				f ? (const char *)f->value : "");
-		}
-		if (e->record != RECORD_EVENT || e->proto != PROTO_hl7)
-			continue;
-		char *text = record_text(e);
-		char *latency = strstr(text, " hl7.ack_latency");
-		size_t len = latency ? (size_t)(latency - text) : strlen(text);
-		/* Which direction's message comes first depends on the order of packets; the order within one
-		 * does not. */
-		bool is_client = e->dir == DIR_CLIENT;
-		add_line(is_client ? l->text : l->server_text, is_client ? &l->text_n : &l->server_text_n,
-			text, len);
-		free(text);
-	}
-}
-
-static struct line *line_new(void)
-{
-	static const struct hash_key key = { 5, 6 };
-	struct line *l = calloc(1, sizeof *l);
-	assert_non_null(l);
-	limits_default(&l->limits);
-	l->limits.flows = 64;
-	l->limits.halves = 64;
-	l->limits.states = 16;
-	l->limits.stream_total_mib = 2;
-	privacy_key_init(&l->key, bytes_str("k"), false);
-	assert_true(ring_init(&l->ring, 1 << 20));
-	assert_true(dx_engine_init(&l->engine, &l->limits, &l->counters, &l->ring, &l->key, drain, l));
-	assert_true(flows_init(&l->flows, &l->limits, &l->counters, &l->engine, NULL, &key));
-	l->ns = 1772352000000000000ull;
-	return l;
-}
-
-static void push(struct line *l, const struct segment *s)
-{
-	struct packet p = {
-		.proto = L4_TCP, .is_ip = true, .tcp_flags = s->flags, .seq = s->seq, .ack = s->ack
-	};
-	uint8_t *copy = malloc(s->data.n + 1);
-	enum dir dir;
-	assert_non_null(copy);
-	assert_true(addr_parse(bytes_str(s->dir == DIR_CLIENT ? "10.0.0.1" : "10.0.0.2"), &p.src));
-	assert_true(addr_parse(bytes_str(s->dir == DIR_CLIENT ? "10.0.0.2" : "10.0.0.1"), &p.dst));
-	p.sport = s->dir == DIR_CLIENT ? 50000 : 2575;
-	p.dport = s->dir == DIR_CLIENT ? 2575 : 50000;
-	p.payload = bytes_of(copy, bytes_copy(copy, s->data.n - s->cut, s->data));
-	p.l4_bytes = (uint32_t)s->data.n;
-	p.is_cut = s->cut > 0;
-	p.wire_bytes = 54 + p.l4_bytes;
-	p.ts_ns = l->ns;
-	p.number = ++l->number;
-	dx_engine_packet(&l->engine, l->ns, l->number);
-	flows_advance(&l->flows, l->ns);
-	struct flow *f = flow_of(&l->flows, &p, &dir);
-	if (f)
-		stream_push(&l->flows, f, dir, &p);
-	drain(l);
-	free(copy);
-	l->ns += 1000000;
-}
-
-static void line_end(struct line *l)
-{
-	flows_finish(&l->flows);
-	drain(l);
-	memcpy(l->text + l->text_n, l->server_text, l->server_text_n + 1);
-	assert_int_equal(l->flows.pool.used, 0);
-	assert_int_equal(l->flows.halves.used, 0);
-	assert_int_equal(l->flows.convs.used, 0);
-	assert_int_equal(l->engine.memory.used_kib, 0);
-}
-
-static void line_free(struct line *l)
-{
-	flows_fini(&l->flows);
-	dx_engine_fini(&l->engine);
-	ring_fini(&l->ring);
-	free(l);
-}
+static struct session session;
+static char *texts[2 * MESSAGES];
+static char *want; /* what the whole session says */
 
 static char *whole_text(const struct session *x)
 {
 	struct line *l = line_new();
 	for (size_t i = 0; i < x->n; i++)
-		push(l, &x->s[i]);
+		line_push(l, &x->s[i]);
 	line_end(l);
 	char *text = strdup(l->text);
 	assert_int_equal(l->conflicts, 0);
 	assert_string_equal(l->state, "closed");
 	line_free(l);
 	return text;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	session_begin(&session);
+	for (int i = 0; i < MESSAGES; i++) {
+		assert_true(
+			asprintf(&texts[2 * i],
+				"\vMSH|^~\\&|MON%02d|ICU|HIS|CENTRAL|20260301080000||ORU^R01|C%04d|P|2.5\r"
+				"PID|1||%06d||Roe^Jane\rOBX|1|NM|HR||%d\r\x1c\r",
+				i, i, 100000 + i, 60 + i) > 0);
+		assert_true(asprintf(&texts[2 * i + 1],
+				    "\vMSH|^~\\&|HIS|CENTRAL|MON%02d|ICU|20260301080001||ACK|A%04d|P|2.5\r"
+				    "MSA|AA|C%04d\r\x1c\r",
+				    i, i, i) > 0);
+		session_say(&session, DIR_CLIENT, texts[2 * i]);
+		session_say(&session, DIR_SERVER, texts[2 * i + 1]);
+	}
+	session_close(&session);
+	want = whole_text(&session);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2 * MESSAGES; i++)
+		free(texts[i]);
+	free(want);
+	return 0;
+}
+
+/* The run is over and has said all, of one conversation. */
+static void says_all(struct line *l)
+{
+	line_end(l);
+	assert_int_equal(l->ends, 1);
+	assert_int_equal(l->conflicts, 0);
+	assert_string_equal(l->text, want);
+	assert_string_equal(l->state, "closed");
+	line_free(l);
 }
 
 static unsigned count(const char *text, const char *word)
@@ -225,39 +85,18 @@ static unsigned count(const char *text, const char *word)
 	return n;
 }
 
-/* ---- tests ------------------------------------------------------------------------------- */
-
-static struct session session;
-
-static int setup(void **state)
-{
-	(void)state;
-	session_make(&session);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	session_free(&session);
-	return 0;
-}
-
 static void whole(void **state)
 {
 	(void)state;
-	char *text = whole_text(&session);
-	assert_int_equal(count(text, "hl7.message client"), MESSAGES);
-	assert_int_equal(count(text, "hl7.ack server"), MESSAGES);
-	assert_int_equal(count(text, "+gap"), 0);
-	free(text);
+	assert_int_equal(count(want, "hl7.message client"), MESSAGES);
+	assert_int_equal(count(want, "hl7.ack server"), MESSAGES);
+	assert_int_equal(count(want, "+gap"), 0);
 }
 
 /* Neighbours swapped, repeated, repeated in other pieces, keep-alives between. */
 static void mistreated(void **state)
 {
 	(void)state;
-	char *want = whole_text(&session);
 	for (seed = 1; seed < 400; seed++) {
 		uint32_t kept_seed = seed;
 		struct line *l = line_new();
@@ -276,15 +115,15 @@ static void mistreated(void **state)
 		for (size_t i = 0; i < session.n; i++) {
 			const struct segment *s = &session.s[order[i]];
 			furthest = order[i] > furthest ? order[i] : furthest;
-			push(l, s);
+			line_push(l, s);
 			if (s->data.n > 4 && below(3) == 0)
-				push(l, s);
+				line_push(l, s);
 			if (s->data.n > 4 && below(3) == 0) { /* a part of it again */
 				struct segment part = *s;
 				size_t from = below((uint32_t)s->data.n - 2);
 				part.seq += (uint32_t)from;
 				part.data = bytes_from(s->data, from);
-				push(l, &part);
+				line_push(l, &part);
 			}
 			bool is_idle = furthest == i && order[i] == i;
 			if (is_idle && s->data.n && below(5) == 0) {
@@ -292,16 +131,12 @@ static void mistreated(void **state)
 				struct segment alive = *s;
 				alive.seq += (uint32_t)s->data.n - 1;
 				alive.data = bytes_str("?");
-				push(l, &alive);
+				line_push(l, &alive);
 			}
 		}
-		line_end(l);
-		assert_int_equal(l->conflicts, 0);
-		assert_string_equal(l->text, want);
-		line_free(l);
+		says_all(l);
 		seed = kept_seed;
 	}
-	free(want);
 }
 
 /* One data segment lost: its message is missing, the later ones are there, the next is marked. */
@@ -314,15 +149,12 @@ static void one_lost(void **state)
 		struct line *l = line_new();
 		for (size_t i = 0; i < session.n; i++)
 			if (i != lost)
-				push(l, &session.s[i]);
+				line_push(l, &session.s[i]);
 		line_end(l);
 		unsigned n = count(l->text, "hl7.message client") + count(l->text, "hl7.ack server");
 		assert_in_range(n, 2 * MESSAGES - 2, 2 * MESSAGES - 1);
-		bool more = false; /* nothing shows the loss of a direction's last bytes */
-		for (size_t i = lost + 1; i < session.n; i++)
-			more |= session.s[i].dir == session.s[lost].dir && session.s[i].data.n;
-		assert_int_equal(l->counters.gaps, more);
-		assert_int_equal(l->counters.gap_bytes, more ? session.s[lost].data.n : 0);
+		assert_int_equal(l->counters.gaps, 1); /* of a direction's last bytes the FIN shows it */
+		assert_int_equal(l->counters.gap_bytes, session.s[lost].data.n);
 		bool is_last = count(l->text, "+gap") == 0;
 		assert_true(!is_last || lost + 12 > session.n || lost < 8);
 		line_free(l);
@@ -338,7 +170,7 @@ static void lost_on_one_side_only_seen(void **state)
 		const struct segment *s = &session.s[i];
 		if (s->dir == DIR_SERVER || (s->data.n && ++data == 5))
 			continue;
-		push(l, s);
+		line_push(l, s);
 		if (data == 6)
 			l->ns += 3000000000u; /* silence: the hole is overdue */
 	}
@@ -354,7 +186,7 @@ static void begun_in_the_middle(void **state)
 	for (size_t from = 3; from < 60; from++) {
 		struct line *l = line_new();
 		for (size_t i = from; i < session.n; i++)
-			push(l, &session.s[i]);
+			line_push(l, &session.s[i]);
 		line_end(l);
 		unsigned first = (unsigned)(from / 7);
 		assert_true(count(l->text, "hl7.message client +midstream") + first + 2 >= MESSAGES);
@@ -366,7 +198,6 @@ static void begun_in_the_middle(void **state)
 static void other_bytes_for_the_same_place(void **state)
 {
 	(void)state;
-	char *want = whole_text(&session);
 	size_t at = 20; /* two data segments of one side in a row */
 	while (session.s[at].data.n < MSS || session.s[at + 1].data.n == 0)
 		at++;
@@ -378,48 +209,43 @@ static void other_bytes_for_the_same_place(void **state)
 			memset(other, 'x', sizeof other);
 			forged.data.p = (const uint8_t *)other;
 			if (i == at && !before) { /* held back first, then contradicted */
-				push(l, &session.s[i + 1]);
+				line_push(l, &session.s[i + 1]);
 				forged = session.s[i + 1];
 				forged.data.p = (const uint8_t *)other;
-				push(l, &forged);
+				line_push(l, &forged);
 			}
-			push(l, &session.s[i]);
+			line_push(l, &session.s[i]);
 			if (i == at && before)
-				push(l, &forged);
+				line_push(l, &forged);
 		}
 		line_end(l);
 		assert_int_equal(l->conflicts, 1);
 		assert_string_equal(l->text, want);
 		line_free(l);
 	}
-	free(want);
 }
 
 static void far_away_garbage_does_not_blind(void **state)
 {
 	(void)state;
-	char *want = whole_text(&session);
 	struct line *l = line_new();
 	for (size_t i = 0; i < session.n; i++) {
-		push(l, &session.s[i]);
+		line_push(l, &session.s[i]);
 		if (i % 7 == 4) {
 			struct segment far = session.s[i];
 			far.seq += 100000000u * (uint32_t)(1 + i % 3);
 			far.data = bytes_str("garbage");
-			push(l, &far);
+			line_push(l, &far);
 		}
 		if (i == 10) {
 			struct segment near = session.s[i];
 			near.seq += 500000;
 			near.data = bytes_str("near garbage");
-			push(l, &near);
+			line_push(l, &near);
 		}
 		l->ns += 400000000u;
 	}
-	line_end(l);
-	assert_string_equal(l->text, want);
-	line_free(l);
-	free(want);
+	says_all(l);
 }
 
 static void cut_by_the_capture(void **state)
@@ -430,7 +256,7 @@ static void cut_by_the_capture(void **state)
 		struct segment s = session.s[i];
 		if (i == 20 || i == 21)
 			s.cut = s.data.n ? 5 : 0;
-		push(l, &s);
+		line_push(l, &s);
 	}
 	line_end(l);
 	assert_in_range(count(l->text, "hl7.message client"), MESSAGES - 2, MESSAGES);
@@ -442,19 +268,13 @@ static void cut_by_the_capture(void **state)
 static void syn_sent_again(void **state)
 {
 	(void)state;
-	char *want = whole_text(&session);
 	struct line *l = line_new();
 	for (size_t i = 0; i < session.n; i++) {
-		push(l, &session.s[i]);
+		line_push(l, &session.s[i]);
 		if (i == 1 || i == 5)
-			push(l, &session.s[0]);
+			line_push(l, &session.s[0]);
 	}
-	line_end(l);
-	assert_int_equal(l->ends, 1);
-	assert_string_equal(l->text, want);
-	assert_string_equal(l->state, "closed");
-	line_free(l);
-	free(want);
+	says_all(l);
 }
 
 /* A mirror port that shows the client alone: data prove that it was answered. */
@@ -464,7 +284,7 @@ static void only_the_client(void **state)
 	struct line *l = line_new();
 	for (size_t i = 0; i < session.n; i++)
 		if (session.s[i].dir == DIR_CLIENT) {
-			push(l, &session.s[i]);
+			line_push(l, &session.s[i]);
 			l->ns += session.s[i].data.n ? 70000000000u : 0;
 		}
 	line_end(l);
@@ -486,9 +306,9 @@ static void begun_in_a_long_message(void **state)
 	s.data = bytes_of(junk, 1000);
 	s.seq -= 40000;
 	for (unsigned i = 0; i < 40; i++, s.seq += 1000)
-		push(l, &s);
+		line_push(l, &s);
 	for (size_t i = 3; i < session.n; i++)
-		push(l, &session.s[i]);
+		line_push(l, &session.s[i]);
 	line_end(l);
 	assert_int_equal(count(l->text, "hl7.message client"), MESSAGES);
 	line_free(l);
@@ -505,7 +325,7 @@ static void one_side_foreign(void **state)
 		memset(other, 0x7e, sizeof other);
 		if (s.dir == DIR_CLIENT)
 			s.data.p = (const uint8_t *)other;
-		push(l, &s);
+		line_push(l, &s);
 	}
 	line_end(l);
 	assert_int_equal(count(l->text, "hl7.ack server"), MESSAGES);
@@ -522,12 +342,12 @@ static void held_when_ports_are_used_again(void **state)
 		hole++;
 	for (size_t i = 0; i < session.n - 3; i++)
 		if (i != hole && (i < hole || session.s[i].dir == DIR_CLIENT))
-			push(l, &session.s[i]);
+			line_push(l, &session.s[i]);
 	struct segment s = session.s[0];
 	s.seq += 0x10000000;
-	push(l, &s);
+	line_push(l, &s);
 	s = (struct segment){ .dir = DIR_SERVER, .seq = 99, .ack = s.seq + 1, .flags = TCP_SYN | TCP_ACK };
-	push(l, &s);
+	line_push(l, &s);
 	line_end(l);
 	assert_int_equal(l->ends, 2);
 	assert_in_range(count(l->text, "hl7.message client"), MESSAGES - 2, MESSAGES - 1);
@@ -538,89 +358,211 @@ static void held_when_ports_are_used_again(void **state)
 static void blind_reset_changes_nothing(void **state)
 {
 	(void)state;
-	char *want = whole_text(&session);
 	struct line *l = line_new();
 	for (size_t i = 0; i < session.n; i++) {
-		push(l, &session.s[i]);
+		line_push(l, &session.s[i]);
 		if (i == 15) {
 			struct segment rst = session.s[i];
 			rst.seq += 0x40000000;
 			rst.flags = TCP_RST;
 			rst.data.n = 0;
-			push(l, &rst);
+			line_push(l, &rst);
 		}
 	}
-	line_end(l);
-	assert_string_equal(l->text, want);
-	assert_string_equal(l->state, "closed");
-	line_free(l);
-	free(want);
+	says_all(l);
 }
 
 /* A SYN with numbers of its own in a live conversation resets nothing, until the server answers it. */
 static void forged_syn_changes_nothing(void **state)
 {
 	(void)state;
-	char *want = whole_text(&session);
 	struct line *l = line_new();
 	for (size_t i = 0; i < session.n; i++) {
-		push(l, &session.s[i]);
+		line_push(l, &session.s[i]);
 		if (i == 15 || i == 30) {
 			struct segment syn = {
 				.dir = i == 15 ? DIR_CLIENT : DIR_SERVER, .seq = 0x12345678, .flags = TCP_SYN
 			};
-			push(l, &syn);
+			line_push(l, &syn);
 			struct segment answer = { .dir = !syn.dir,
 				.seq = session.s[i].seq,
 				.ack = session.s[i].ack,
 				.flags = TCP_ACK };
-			push(l, &answer);
+			line_push(l, &answer);
 		}
 	}
-	line_end(l);
-	assert_string_equal(l->text, want);
-	assert_int_equal(l->ends, 1);
-	line_free(l);
-	free(want);
+	says_all(l);
 }
 
-/* The end of the old one was not seen: the new one's handshake is enough. */
-static void same_ports_while_open(void **state)
+/* The same ports twice; of the first conversation `unseen` segments of the farewell are missing. */
+static void used_twice(size_t unseen)
 {
-	(void)state;
-	char *want = whole_text(&session);
 	struct line *l = line_new();
-	for (int round = 0; round < 2; round++)
-		for (size_t i = 0; i < session.n - (round ? 0 : 3); i++) {
+	for (uint32_t round = 0; round < 2; round++)
+		for (size_t i = 0; i < session.n - (round ? 0 : unseen); i++) {
 			struct segment s = session.s[i];
-			s.seq += 777777u * (uint32_t)round;
-			s.ack += 777777u * (uint32_t)round;
-			push(l, &s);
+			s.seq += 777777u * round;
+			s.ack += 777777u * round;
+			line_push(l, &s);
 		}
 	line_end(l);
 	assert_int_equal(l->ends, 2);
 	assert_int_equal(strlen(l->text), 2 * strlen(want));
 	line_free(l);
-	free(want);
 }
 
-static void same_ports_again(void **state)
+static void same_ports(void **state)
 {
 	(void)state;
-	char *want = whole_text(&session);
+	used_twice(0);
+	used_twice(3); /* the new one's handshake is enough */
+}
+
+/* ---- the end ----------------------------------------------------------------------------- */
+
+#define ADT(n) "MSH|^~\\&|A|F|B|G|||ADT^A0" n "|" n "|P|2.3\rPID|||7712" n "||Roe^Jane\r"
+
+/* Without MLLP the last message of each side is told by the end alone. */
+static void say_unframed(struct session *x)
+{
+	session_begin(x);
+	session_say(x, DIR_CLIENT, ADT("1") ADT("2"));
+	session_say(x, DIR_SERVER, ADT("3"));
+}
+
+enum ending { BY_FIN, BY_RESET, BY_SILENCE, BY_NEW_SYN, BY_EVICTION, BY_RUN, ENDINGS };
+
+static void finish(struct line *l, const struct session *x, enum ending how)
+{
+	struct segment last = { .dir = DIR_CLIENT, .seq = x->next[0], .ack = x->next[1], .flags = TCP_RST };
+	struct segment syn = { .dir = DIR_CLIENT, .seq = 5, .flags = TCP_SYN };
+	struct segment answer = { .dir = DIR_SERVER, .seq = 9, .ack = 6, .flags = TCP_SYN | TCP_ACK };
+	if (how == BY_FIN) {
+		struct session farewell = *x;
+		session_close(&farewell);
+		for (size_t i = x->n; i < farewell.n; i++)
+			line_push(l, &farewell.s[i]);
+	} else if (how == BY_RESET) {
+		line_push(l, &last);
+	} else if (how == BY_SILENCE) {
+		l->ns += 4000000000000u;
+		flows_advance(&l->flows, l->ns);
+	} else if (how == BY_NEW_SYN) {
+		line_push(l, &syn);
+		line_push(l, &answer);
+	} else if (how == BY_EVICTION) {
+		while (l->flows.pool.used < l->flows.pool.cap)
+			line_crowd(l);
+		while (l->ends == 0)
+			line_crowd(l);
+	}
+}
+
+static void same_events_however_it_ends(void **state)
+{
+	(void)state;
+	struct session x;
+	char *first = NULL;
+	say_unframed(&x);
+	for (int how = 0; how < ENDINGS; how++) {
+		struct line *l = line_new();
+		for (size_t i = 0; i < x.n; i++)
+			line_push(l, &x.s[i]);
+		assert_int_equal(l->text_n + l->server_text_n > 0, 1);
+		assert_null(strstr(l->text, "trigger=A02"));
+		assert_int_equal(l->server_text_n, 0);
+		finish(l, &x, (enum ending)how);
+		line_end(l);
+		first = first ? first : strdup(l->text);
+		assert_string_equal(l->text, first);
+		assert_int_equal(count(l->text, "hl7.message "), 3);
+		if (how == BY_FIN) { /* the server's FIN is the last packet but one */
+			assert_int_equal(l->event_ns, l->ns - 2000000);
+			assert_int_equal(l->event_packet, l->number - 1);
+		} else if (how == BY_SILENCE) { /* an hour and the rest of a second after its last packet */
+			uint64_t spoke = l->ns - 4000000000000u - 1000000;
+			assert_in_range(l->event_ns, spoke + 3600000000000u, spoke + 3602000000000u);
+		}
+		line_free(l);
+	}
+	free(first);
+}
+
+/* A last message whose last bytes never came is not told as whole, whoever knows of them. */
+static void lost_before_the_end(void **state)
+{
+	(void)state;
+	struct session x;
+	say_unframed(&x);
+	size_t lost = 0;
+	for (size_t i = 0; i < x.n; i++)
+		if (x.s[i].dir == DIR_CLIENT && x.s[i].data.n)
+			lost = i;
+	for (int how = 0; how < ENDINGS; how++) {
+		struct line *l = line_new();
+		for (size_t i = 0; i < x.n; i++)
+			if (i != lost)
+				line_push(l, &x.s[i]);
+		finish(l, &x, (enum ending)how);
+		line_end(l);
+		assert_int_equal(count(l->text, "trigger=A02"), 0);
+		assert_int_equal(count(l->text, "trigger=A03"), 1);
+		assert_int_equal(l->counters.gaps, 1);
+		line_free(l);
+	}
+}
+
+/* The FIN overtakes the data before it. */
+static void fin_before_its_data(void **state)
+{
+	(void)state;
+	struct session x;
+	say_unframed(&x);
+	size_t data = x.n;
+	session_close(&x);
 	struct line *l = line_new();
-	for (int round = 0; round < 2; round++)
+	size_t late = data;
+	while (x.s[late].dir != DIR_CLIENT || x.s[late].data.n == 0)
+		late--;
+	for (size_t i = 0; i < x.n; i++) {
+		if (i != late)
+			line_push(l, &x.s[i]);
+		if (i == data)
+			line_push(l, &x.s[late]);
+	}
+	assert_int_equal(count(l->text, "trigger=A02"), 1); /* before the run's end */
+	line_end(l);
+	assert_int_equal(l->counters.gaps, 0);
+	line_free(l);
+}
+
+/* ---- checksums --------------------------------------------------------------------------- */
+
+/* A wrong checksum counts where a right one was seen before, be it the SYN's: also of the first data, of a
+ * FIN and of a RST. Where none was seen it is the card's. */
+static void wrong_checksums(void **state)
+{
+	(void)state;
+	for (int shown = 0; shown < 2; shown++) {
+		struct line *l = line_new();
 		for (size_t i = 0; i < session.n; i++) {
-			struct segment s = session.s[i];
-			s.seq += 77777u * (uint32_t)round;
-			s.ack += 77777u * (uint32_t)round;
-			push(l, &s);
+			struct segment s = session.s[i], forged = s;
+			s.sum_good = shown;
+			char other[MSS];
+			memset(other, 'x', sizeof other);
+			forged.data.p = (const uint8_t *)other;
+			if (shown && s.data.n)
+				line_push(l, &forged);
+			forged.data.n = 0;
+			forged.flags = i % 2 ? TCP_RST : TCP_FIN | TCP_ACK;
+			if (shown && i > 2)
+				line_push(l, &forged);
+			line_push(l, &s);
 		}
-	line_end(l);
-	assert_int_equal(l->ends, 2);
-	assert_int_equal(strlen(l->text), 2 * strlen(want));
-	line_free(l);
-	free(want);
+		assert_int_equal(l->conflicts, 0);
+		assert_int_equal(l->counters.segments_ignored > 0, shown);
+		says_all(l);
+	}
 }
 
 /* Pools that fail at the n-th request: no crash, no leak, a counter that says so. */
@@ -638,11 +580,11 @@ static void starved(void **state)
 				l->engine.memory.fail_at = n;
 			for (size_t i = 0; i < session.n; i++) {
 				if (session.s[i].data.n == 0 || i % 5 != 1) {
-					push(l, &session.s[i]);
+					line_push(l, &session.s[i]);
 					continue;
 				}
-				push(l, &session.s[i + 1]); /* out of order, so that data is held */
-				push(l, &session.s[i]);
+				line_push(l, &session.s[i + 1]); /* out of order, so that data is held */
+				line_push(l, &session.s[i]);
 				i++;
 			}
 			const struct counters *c = &l->counters;
@@ -674,8 +616,11 @@ int main(void)
 		cmocka_unit_test(held_when_ports_are_used_again),
 		cmocka_unit_test(blind_reset_changes_nothing),
 		cmocka_unit_test(forged_syn_changes_nothing),
-		cmocka_unit_test(same_ports_while_open),
-		cmocka_unit_test(same_ports_again),
+		cmocka_unit_test(same_ports),
+		cmocka_unit_test(same_events_however_it_ends),
+		cmocka_unit_test(lost_before_the_end),
+		cmocka_unit_test(fin_before_its_data),
+		cmocka_unit_test(wrong_checksums),
 		cmocka_unit_test(starved),
 	};
 	int failed = cmocka_run_group_tests(tests, setup, teardown);

@@ -1,26 +1,10 @@
 /* Telnet logins as servers and clients type them, whole, split, one-sided, picked up midway and hostile. */
-#include "dxtest.h"
+#include "linetalk.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
 #include <setjmp.h>
 #include <cmocka.h>
-
-#define C(text)                                                                                              \
-	{                                                                                                    \
-		DIR_CLIENT,                                                                                  \
-		{                                                                                            \
-			(const uint8_t *)(text), sizeof(text) - 1                                            \
-		}                                                                                            \
-	}
-#define S(text)                                                                                              \
-	{                                                                                                    \
-		DIR_SERVER,                                                                                  \
-		{                                                                                            \
-			(const uint8_t *)(text), sizeof(text) - 1                                            \
-		}                                                                                            \
-	}
-#define LEN(a)               (sizeof(a) / sizeof *(a))
 
 #define LOGIN(side, outcome) "telnet.login " side " telnet.auth_scheme=password event.outcome=" outcome "\n"
 #define ATTEMPT(side, judged, outcome, length)                                                               \
@@ -31,16 +15,10 @@
 #define OTHER   "credential.username_class=personal"
 #define USUAL   "credential.username_class=default"
 
-static void expect_with(const struct dxtest *t, const struct chunk *chunks, size_t n, const char *wanted)
-{
-	char *text = dxtest_splits(t, chunks, n);
-	assert_string_equal(text, wanted);
-	free(text);
-}
-
 static void expect(const struct chunk *chunks, size_t n, const char *wanted)
 {
-	expect_with(&(struct dxtest){ .proto = PROTO_telnet, .quiet_observations = true }, chunks, n, wanted);
+	dxtest_expect(
+		&(struct dxtest){ .proto = PROTO_telnet, .quiet_observations = true }, chunks, n, wanted);
 }
 
 static const struct chunk typed[] = {
@@ -76,7 +54,7 @@ static const struct chunk typed[] = {
 static void test_typed_login(void **state)
 {
 	(void)state;
-	expect_with(&(struct dxtest){ .proto = PROTO_telnet }, typed, LEN(typed),
+	dxtest_expect(&(struct dxtest){ .proto = PROTO_telnet }, typed, LEN(typed),
 		"telnet.terminal client telnet.terminal_type=XTERM\n"
 		"telnet.environment client telnet.env_names=[USER,other] telnet.auth_bypass=false\n"
 		"telnet.banner server telnet.banner=Linux 6.1 (pump.example) pump login:\n"
@@ -205,7 +183,7 @@ static void test_midstream(void **state)
 		C("secret12\r\n"),
 		S("\r\n$ "),
 	};
-	expect_with(&(struct dxtest){ .proto = PROTO_telnet, .midstream = true }, chunks, LEN(chunks),
+	dxtest_expect(&(struct dxtest){ .proto = PROTO_telnet, .midstream = true }, chunks, LEN(chunks),
 		"telnet.login server +midstream telnet.auth_scheme=password event.outcome=success\n"
 		"credential.attempt server +midstream credential.protocol=telnet credential.scheme=password "
 		"credential.cleartext=true " USUAL " credential.outcome=accepted "
@@ -257,6 +235,23 @@ static void test_no_secret_is_said(void **state)
 	free(text);
 }
 
+/* The conversation is over before the server says how the login went. */
+static void test_unanswered(void **state)
+{
+	(void)state;
+	static const struct chunk chunks[] = {
+		S("login: "),
+		C("root\r\n"),
+		S("root\r\nPassword: "),
+		C("toor\r\n"),
+		S("\r\n"),
+	};
+	expect(chunks, LEN(chunks),
+		"telnet.banner server telnet.banner=login:\n" LOGIN("client", "unknown")
+			ATTEMPT("client", DEFAULT, "unknown", "short"));
+	expect(chunks, 3, "telnet.banner server telnet.banner=login:\n"); /* nothing was tried */
+}
+
 static void test_hostile(void **state)
 {
 	(void)state;
@@ -297,6 +292,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_typed_login),
 		cmocka_unit_test(test_attempts),
+		cmocka_unit_test(test_unanswered),
 		cmocka_unit_test(test_password_only),
 		cmocka_unit_test(test_menu_is_unknown),
 		cmocka_unit_test(test_no_login_asked),

@@ -8,7 +8,6 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#define LEN(a) (sizeof(a) / sizeof *(a))
 #define C(b)                                                                                                 \
 	{                                                                                                    \
 		DIR_CLIENT, b                                                                                \
@@ -27,19 +26,9 @@ static int reset(void **state)
 	return 0;
 }
 
-static void expect_with(const struct dxtest *t, const struct chunk *chunks, size_t n, const char *wanted)
-{
-	char *text = dxtest_splits(t, chunks, n);
-	bool equal = strcmp(text, wanted) == 0;
-	if (!equal)
-		print_error("found:\n%swanted:\n%s", text, wanted);
-	free(text);
-	assert_true(equal);
-}
-
 static void expect(const struct chunk *chunks, size_t n, const char *wanted)
 {
-	expect_with(&quiet, chunks, n, wanted);
+	dxtest_expect(&quiet, chunks, n, wanted);
 }
 
 /* The text holds, or holds not, this. */
@@ -421,7 +410,7 @@ static void test_parts(void **state)
 	(void)state;
 	const struct dxtest midway = { .proto = PROTO_tls, .quiet_observations = true, .midstream = true };
 	const struct chunk data[] = { C(record(23, zeros(90))), S(record(23, zeros(400))) };
-	expect_with(&midway, data, 2, "");
+	dxtest_expect(&midway, data, 2, "");
 	/* Picked up between the handshake of TCP and that of TLS. */
 	const struct chunk start[] = { C(HELLO_12) };
 	char *text = dxtest_splits(&midway, start, 1);

@@ -9,8 +9,6 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#define LEN(a) (sizeof(a) / sizeof *(a))
-
 static int reset(void **state)
 {
 	(void)state;
