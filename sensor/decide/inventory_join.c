@@ -295,30 +295,37 @@ void join_claimed(struct device *m, const struct addr *ip, bool lease)
 	}
 }
 
+/* A switch's ports and a server's cards come from one block of their maker. What is of another is no
+ * evidence: software takes the MAC of whatever interface it finds first, and virtual ones have the same
+ * address on many hosts. */
+static bool share_block(const struct mac *a, const struct mac *b)
+{
+	enum { BLOCK_BYTES = 3 };
+	return memcmp(a->b, b->b, BLOCK_BYTES) == 0 && !mac_is_group(a) && !mac_is_local(a) &&
+	       !mac_is_virtual_router(a) && !mac_is_virtual_router(b);
+}
+
+/* Cards of one block that say they are managed at one address are one device's. */
 void join_managed(struct device *m, const struct addr *ip)
 {
 	struct inventory *inv = m->inv;
-	if (!addr_is_home(inv, ip))
+	if (!addr_is_home(inv, ip) || addr_is_link_local(ip))
 		return;
 	struct device *a = get_ip(inv, ip, inv->now->conv.vlan[inv->now->dir & 1], inv->now->conv.vni);
 	if (!a)
 		return;
 	node_touch(a);
-	/* Every port of a switch says so; they are one device, so the first will do. */
-	if (!ref_get(inv, a->managed))
+	struct device *first = ref_get(inv, a->managed);
+	if (!first)
 		a->managed = ref_of(m);
+	else if (first != m && !m->up && share_block(&first->mac, &m->mac))
+		(void)node_link(m, first, LINK_CARD);
 	relink(a);
 }
 
-/* A switch's ports and a server's cards come from one block of their maker. A chassis that is of another is
- * no evidence: software takes the MAC of whatever interface it finds first, and virtual ones have the same
- * address on many hosts. */
 void join_chassis(struct device *m, const struct mac *chassis)
 {
-	enum { BLOCK_BYTES = 3 };
-	if (m->up || mac_is_zero(chassis) || mac_is_group(chassis) || mac_is_local(chassis) ||
-		mac_is_virtual_router(chassis) || mac_eq(chassis, &m->mac) ||
-		memcmp(chassis->b, m->mac.b, BLOCK_BYTES) != 0)
+	if (m->up || mac_eq(chassis, &m->mac) || !share_block(chassis, &m->mac))
 		return;
 	struct device *c = get_mac(m->inv, chassis, 0, m->vni);
 	if (!c || c->up)

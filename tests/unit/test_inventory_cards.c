@@ -46,6 +46,19 @@ static void test_ports_are_one_device(void **state)
 	assert_int_equal(w->conflicts, 0);
 }
 
+/* CDP names no chassis: but both are managed at one address. */
+static void test_ports_with_one_address(void **state)
+{
+	struct world *w = *state;
+	announces(w, PORT7, "10.0.0.3", NULL, "sw3");
+	announces(w, PORT8, "10.0.0.3", NULL, "sw3");
+	announces(w, EVIL, "10.0.0.3", NULL, "sw3");
+	assert_ptr_equal(by_mac(w, PORT7), by_mac(w, PORT8));
+	assert_ptr_not_equal(by_mac(w, PORT7), by_mac(w, EVIL));
+	assert_ptr_equal(by_ip(w, "10.0.0.3"), by_mac(w, PORT7));
+	assert_int_equal(w->conflicts, 0);
+}
+
 /* Another maker's MAC, a locally administered or a virtual one: no sign of a common device. */
 static void test_foreign_chassis(void **state)
 {
@@ -115,6 +128,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_speaks_nothing_else),
 		T(test_ports_are_one_device),
+		T(test_ports_with_one_address),
 		T(test_foreign_chassis),
 		T(test_managed_at_another_card),
 		T(test_managed_behind_a_router),
