@@ -354,10 +354,10 @@ static void observe(struct dx *x, const struct station *s)
 	struct mac chassis = s->chassis_type == CHASSIS_IS_MAC ? mac_in(s->chassis) : (struct mac){ 0 };
 	ob_begin_card(x, s->n_managed ? &s->managed[0] : NULL, &chassis);
 	ob_str(x, ATTR_HOST_NAME, host_of(s->text[SYSTEM_NAME]), SELF_SURE);
-	ob_str(x, ATTR_LLDP_DESCRIPTION, s->text[SYSTEM_DESCRIPTION], SELF_SURE);
+	ob_str(x, ATTR_DISCOVERY_DESCRIPTION, s->text[SYSTEM_DESCRIPTION], SELF_SURE);
 	for (unsigned i = 0; i < CAPABILITIES_N; i++)
 		if (s->enabled >> i & 1)
-			ob_text(x, ATTR_LLDP_CAPABILITY, capability_names[i], SELF_SURE);
+			ob_text(x, ATTR_DISCOVERY_CAPABILITY, capability_names[i], SELF_SURE);
 	observe_text(x, ATTR_MANUFACTURER, s->text[MANUFACTURER]);
 	observe_text(x, ATTR_MODEL, s->text[MODEL]);
 	observe_text(x, ATTR_SERIAL, s->text[SERIAL]);

@@ -148,9 +148,9 @@ static const char *source_words(const char *source)
 {
 	static const char *const words[][2] = { { "mac", "MAC vendor" }, { "dicom", "DICOM" },
 		{ "hl7", "HL7" }, { "dhcp", "DHCP" }, { "arp", "ARP" }, { "tls", "certificate" },
-		{ "dns", "DNS" }, { "lldp", "LLDP" }, { "flow", "traffic" }, { "name", "host name" },
-		{ "banner", "banner" }, { "service", "services" }, { "router", "forwarding" },
-		{ "role", "traffic" } };
+		{ "dns", "DNS" }, { "lldp", "LLDP" }, { "cdp", "CDP" }, { "discovery", "announcement" },
+		{ "flow", "traffic" }, { "name", "host name" }, { "banner", "banner" },
+		{ "service", "services" }, { "router", "forwarding" }, { "role", "traffic" } };
 	size_t n = bytes_chr(bytes_str(source), 0, '-');
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (bytes_is(bytes_of(source, n), words[i][0]))

@@ -159,12 +159,17 @@ def tunnel(name):
     return lambda capture: [(p.ns, pk.TUNNELS[name](p, n)) for n, p in enumerate(capture, 1)]
 
 
+def cooked_type(p):
+    """An 802.3 length stands there as 4: what follows is 802.2."""
+    return (4 if p.ethertype < 0x600 else p.ethertype).to_bytes(2, "big")
+
+
 def cooked(capture):
-    return [(p.ns, b"\0\0\0\1\0\6" + p.smac + b"\0\0" + p.ethertype.to_bytes(2, "big") + p.network()) for p in capture]
+    return [(p.ns, b"\0\0\0\1\0\6" + p.smac + b"\0\0" + cooked_type(p) + p.network()) for p in capture]
 
 
 def cooked2(capture):
-    return [(p.ns, p.ethertype.to_bytes(2, "big") + bytes([0, 0, 0, 0, 0, 2, 0, 1, 0, 6]) + p.smac + b"\0\0" + p.network())
+    return [(p.ns, cooked_type(p) + bytes([0, 0, 0, 0, 0, 2, 0, 1, 0, 6]) + p.smac + b"\0\0" + p.network())
             for p in capture]
 
 

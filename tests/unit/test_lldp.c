@@ -49,7 +49,7 @@ static void test_switch(void **state)
 		"lldp.vlan_names=[ward] lldp.port_description=uplink lldp.system_name=sw1.example "
 		"lldp.system_description=Switch\n"
 		"observe lldp card ip=10.20.30.2 mac=00-13-5F-10-00-00 host_name=sw1@65 "
-		"lldp.system_description=Switch@65 lldp.capability=bridge@65\n");
+		"discovery.description=Switch@65 discovery.capability=bridge@65\n");
 }
 
 /* The example of the wire facts (serial number SN1234) among the other inventory TLVs. */

@@ -1,9 +1,9 @@
-"""Payloads of the smaller protocols: MLLP, LLDP, DNS, DHCP, ICMPv6, TLS, Telnet."""
+"""Payloads of the smaller protocols: MLLP, LLDP, CDP, DNS, DHCP, ICMPv6, TLS, Telnet."""
 import ipaddress
 import struct
 from pathlib import Path
 
-from .net import mac_bytes
+from .net import checksum, mac_bytes
 
 TOP = Path(__file__).resolve().parent.parent.parent.parent
 
@@ -38,6 +38,32 @@ def lldp(chassis, port, ttl=120, name="", description="", capabilities=(0, 0), m
     for key, text in (med or {}).items():
         out += lldp_tlv(127, bytes.fromhex("0012bb") + bytes([LLDP_MED[key]]) + text.encode())
     return out + lldp_tlv(0, b"")
+
+
+# ---- CDP: over 802.3 with an 802.2 SNAP header, so its EtherType field is a length ----
+
+CDP_MULTICAST = "01:00:0c:cc:cc:cc"
+CDP_TEXT = {"device": 1, "port": 3, "software": 5, "platform": 6, "domain": 9}
+
+
+def cdp_tlv(kind, value):
+    return struct.pack("!HH", kind, 4 + len(value)) + value
+
+
+def cdp(version=2, ttl=180, capabilities=0, addresses=(), vlan=0, **text):
+    """The whole 802.2 frame. text: words of CDP_TEXT."""
+    out = b"".join(cdp_tlv(CDP_TEXT[key], value.encode()) for key, value in text.items())
+    if addresses:
+        listed = struct.pack("!I", len(addresses))
+        for address in map(ipaddress.ip_address, addresses):
+            listed += b"\1\1\xcc" if address.version == 4 else bytes.fromhex("0208aaaa0300000086dd")
+            listed += struct.pack("!H", len(address.packed)) + address.packed
+        out += cdp_tlv(2, listed)
+    out += cdp_tlv(4, struct.pack("!I", capabilities)) if capabilities else b""
+    out += cdp_tlv(10, struct.pack("!H", vlan)) if vlan else b""
+    head = bytes([version, ttl])
+    summed = out[:-1] + b"\0" + out[-1:] if len(out) % 2 else out  # an odd byte counts as the low one
+    return bytes.fromhex("aaaa0300000c2000") + head + struct.pack("!H", checksum(head + b"\0\0" + summed)) + out
 
 
 # ---- DNS (RFC 1035) ----
