@@ -105,11 +105,51 @@ static struct leaf protocol_leaf(struct common_value *c, const struct event *e)
 	const struct fact *f = NULL;
 	if (e->proto < PROTO_DISSECTED)
 		return text_leaf(c, bytes_str(dissectors[e->proto]->name));
+	if (e->proto == PROTO_named)
+		return text_leaf(c, event_category(e));
 	if (e->proto == PROTO_phi)
 		f = fact_find(e, PHI_CONTAINER);
 	else if (e->proto == PROTO_credential)
 		f = fact_find(e, CREDENTIAL_PROTOCOL);
 	return text_leaf(c, f ? fact_value(f, 0) : (struct bytes){ 0 });
+}
+
+/* What a firewall in the way would have said of the conversation: section 20.2. What nobody answered was
+ * dropped, what was refused by RST or ICMP was rejected, and the rest came through. */
+static const char *firewall_action(const struct event *e)
+{
+	const struct fact *state = fact_find(e, FLOW_STATE),
+			  *answers = fact_find(e, FLOW_DESTINATION_PACKETS);
+	struct bytes text = state ? fact_value(state, 0) : (struct bytes){ 0 };
+	if (e->proto != PROTO_flow)
+		return "";
+	if (text.n)
+		return bytes_is(text, "attempt") ? "drop" : bytes_is(text, "refused") ? "reject" : "accept";
+	return !answers || e->event != FLOW_EV_END ? "" : fact_uint(answers) ? "accept" : "drop";
+}
+
+static struct leaf derived_leaf(const struct event *e, struct common_value *c, enum common_field field)
+{
+	struct bytes action = bytes_str(firewall_action(e));
+	struct leaf l;
+	switch (field) {
+	case COMMON_FIREWALL_ACTION:
+		return text_leaf(c, action);
+	case COMMON_FIREWALL_BLOCKED:
+		l = bool_leaf(c, !bytes_is(action, "accept"));
+		l.n = action.n > 0;
+		return l;
+	case COMMON_IS_IPV6:
+		return bool_leaf(c, e->conv.src.family == 6);
+	case COMMON_INITIATED:
+		return bool_leaf(c, true);
+	case COMMON_RPC_EVENT_LOG:
+		return text_leaf(c, bytes_str("RPCFW"));
+	case COMMON_RPC_EVENT_ID:
+		return number_leaf(c, 3);
+	default:
+		return (struct leaf){ 0 };
+	}
 }
 
 static struct leaf common_leaf(struct event_view *v, enum common_field field)
@@ -159,10 +199,12 @@ static struct leaf common_leaf(struct event_view *v, enum common_field field)
 		if (!community_id(conv, 0, c->room.text))
 			return text_leaf(c, (struct bytes){ 0 });
 		return text_leaf(c, bytes_str(c->room.text));
-	case COMMON_N:
+	default:
 		break;
 	}
-	return (struct leaf){ 0 };
+	/* Keywords ask for fields whatever the category. */
+	bool here = event_schema_has(v->schema, event_schema_category_of(v->schema, e), (uint16_t)field);
+	return here ? derived_leaf(e, c, field) : (struct leaf){ 0 };
 }
 
 /* ---- devices ----------------------------------------------------------------------------------- */
@@ -268,10 +310,14 @@ void event_view_look(struct event_view *v, const struct event *e)
 	v->side[0].device = v->side[1].device = NULL;
 	FACT_EACH (f, e) {
 		/* Values that belong to no field (dx_phi_value) are there for masking only. */
-		if (f->field >= v->schema->n_facts[e->proto] || v->slot[of_fact[f->field]].turn == v->turn)
+		bool written = f->field & FIELD_WRITTEN && f->field != FIELD_NONE;
+		if (!written && f->field >= v->schema->n_facts[e->proto])
 			continue;
-		v->slot[of_fact[f->field]].turn = v->turn;
-		v->slot[of_fact[f->field]].fact = f;
+		unsigned at = written ? f->field & ~(unsigned)FIELD_WRITTEN : of_fact[f->field];
+		if (v->slot[at].turn == v->turn)
+			continue;
+		v->slot[at].turn = v->turn;
+		v->slot[at].fact = f;
 	}
 }
 

@@ -15,6 +15,7 @@ static const struct alias {
 };
 
 enum { ALIASES = sizeof aliases / sizeof *aliases, DEVICE_NAME = 64 };
+_Static_assert(ALIASES < SCHEMA_SLOTS / 2, "the table of names stays half empty");
 
 /* The canonical names of policy-language.md 20.4 where they are not the attribute's own. */
 static const char *device_field_name(unsigned field)
@@ -37,11 +38,29 @@ static const char *device_field_name(unsigned field)
 	}
 }
 
+/* FNV-1a: the names in the table are ours, and one asked for costs a look at a few of them at worst. */
+static unsigned slot_of(struct bytes name)
+{
+	uint32_t h = 2166136261u;
+	for (size_t i = 0; i < name.n; i++)
+		h = (h ^ name.p[i]) * 16777619u;
+	return (h ^ h >> 15) % SCHEMA_SLOTS;
+}
+
+/* Equal keys keep the order in which they came. */
+static void slot_put(uint16_t slots[SCHEMA_SLOTS], const char *name, unsigned index)
+{
+	unsigned at = slot_of(bytes_str(name));
+	while (slots[at])
+		at = (at + 1) % SCHEMA_SLOTS;
+	slots[at] = (uint16_t)(index + 1);
+}
+
 static int find(const struct event_schema *s, struct bytes name)
 {
-	for (uint16_t i = 0; i < s->n_fields; i++)
-		if (bytes_is(name, s->field[i].name))
-			return i;
+	for (unsigned at = slot_of(name); s->of_name[at]; at = (at + 1) % SCHEMA_SLOTS)
+		if (bytes_is(name, s->field[s->of_name[at] - 1].name))
+			return s->of_name[at] - 1;
 	return -1;
 }
 
@@ -62,6 +81,7 @@ static uint16_t add(struct event_schema *s, const char *name, enum fact_type typ
 		ASSERT(s->n_fields < SCHEMA_FIELDS);
 		at = s->n_fields++;
 		s->field[at] = (struct schema_field){ .name = name, .type = type, .privacy = privacy };
+		slot_put(s->of_name, name, (unsigned)at);
 	}
 	/* The stricter class stands when two dissectors differ. */
 	if (privacy > s->field[at].privacy)
@@ -125,8 +145,11 @@ static void add_named_categories(struct event_schema *s)
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		int c = event_schema_category(s, bytes_str(rows[i][0])), f = find(s, bytes_str(rows[i][1]));
-		ASSERT(c >= 0 && f >= 0);
-		set_add(&s->field[f].categories, (unsigned)c);
+		ASSERT(f >= 0 && (c >= 0 || *rows[i][0] == 0));
+		if (c >= 0)
+			set_add(&s->field[f].categories, (unsigned)c);
+		else
+			s->field[f].everywhere = true;
 	}
 }
 
@@ -156,22 +179,26 @@ static bool alias_is_of(const struct alias *a, struct bytes category)
 	return *a->category == 0 || category.n == 0 || bytes_is(category, a->category);
 }
 
+/* The first alias of that name in the category, or NULL. */
+static const struct alias *find_alias(const struct event_schema *s, struct bytes category, struct bytes name)
+{
+	for (unsigned at = slot_of(name); s->of_alias[at]; at = (at + 1) % SCHEMA_SLOTS) {
+		const struct alias *a = &aliases[s->of_alias[at] - 1];
+		if (bytes_is(name, a->name) && alias_is_of(a, category))
+			return a;
+	}
+	return NULL;
+}
+
 static int field_number(const struct schema *schema, struct bytes category, struct bytes name)
 {
 	const struct event_schema *s = self(schema);
 	int at = find(s, name), number = event_schema_category(s, category);
-	bool known = false;
-	for (size_t i = 0; i < ALIASES && at < 0; i++) {
-		if (!alias_is_of(&aliases[i], category))
-			continue;
-		known = known || bytes_is(name, aliases[i].canonical);
-		if (bytes_is(name, aliases[i].name)) {
-			at = find(s, bytes_str(aliases[i].canonical));
-			known = true;
-		}
-	}
+	const struct alias *alias = at < 0 ? find_alias(s, category, name) : NULL;
+	if (alias)
+		at = find(s, bytes_str(alias->canonical));
 	if (at < 0)
-		return known ? FIELD_UNSEEN : FIELD_UNKNOWN;
+		return alias ? FIELD_UNSEEN : FIELD_UNKNOWN;
 	bool here = category.n == 0 || (number >= 0 && set_has(&s->field[at].categories, (unsigned)number));
 	return s->field[at].everywhere || here ? at : FIELD_UNKNOWN;
 }
@@ -201,7 +228,11 @@ struct event_schema *event_schema_new(void)
 		event_schema_free(s);
 		return NULL;
 	}
+	for (unsigned i = 0; i < ALIASES; i++)
+		slot_put(s->of_alias, aliases[i].name, i);
 #define COMMON(id, name, type) s->field[add(s, name, type, OPEN)].everywhere = true;
+#define DERIVED(id, category, name, type)                                                                    \
+	set_add(&s->field[add(s, name, type, OPEN)].categories, add_category(s, bytes_str(category)));
 #include "decide/common.def"
 #undef COMMON
 	for (unsigned p = 0; p < PROTO_N; p++)
@@ -239,6 +270,11 @@ int event_schema_category(const struct event_schema *s, struct bytes name)
 		if (bytes_eq(name, s->category[i]))
 			return i;
 	return -1;
+}
+
+bool event_schema_has(const struct event_schema *s, unsigned category, uint16_t field)
+{
+	return s->field[field].everywhere || set_has(&s->field[field].categories, category);
 }
 
 unsigned event_schema_category_of(const struct event_schema *s, const struct event *e)

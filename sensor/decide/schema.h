@@ -12,7 +12,10 @@
 #include "decide/inventory.h"
 #include "packet/dissect.h"
 
-enum { SCHEMA_FIELDS = 1024, SCHEMA_CATEGORIES = 128 };
+enum { SCHEMA_FIELDS = 1024, SCHEMA_CATEGORIES = 128, SCHEMA_SLOTS = 4096 };
+/* A fact whose field number has this bit is of the schema's field of the rest of the number, not of the
+ * dissector's: only event_write makes such, for fields that the dissector never fills. */
+enum { FIELD_WRITTEN = 0x8000 };
 
 /* What a device has beyond its attributes (packet/attrs.def), after them in number. */
 enum { DEVICE_FIELD_ID = ATTR_N, DEVICE_FIELD_CONFIDENCE, DEVICE_FIELDS };
@@ -46,13 +49,17 @@ struct event_schema {
 	uint8_t *of_event[PROTO_N]; /* category of a dissector's event number */
 	struct bytes category[SCHEMA_CATEGORIES];
 	uint8_t n_categories;
-	char *names; /* of the devices' fields */
+	char *names;                     /* of the devices' fields */
+	uint16_t of_name[SCHEMA_SLOTS];  /* open addressing: a field's number + 1 */
+	uint16_t of_alias[SCHEMA_SLOTS]; /* the same of the rows of aliases.def */
 };
 
 struct event_schema *event_schema_new(void); /* NULL: no memory */
 void event_schema_free(struct event_schema *s);
 /* Number of the category of that name, or -1. */
 int event_schema_category(const struct event_schema *s, struct bytes name);
+/* Can events of that category have the field? */
+bool event_schema_has(const struct event_schema *s, unsigned category, uint16_t field);
 /* Number of an event's category. */
 unsigned event_schema_category_of(const struct event_schema *s, const struct event *e);
 

@@ -62,14 +62,50 @@ static void names(void **state)
 	assert_true(number("", "dicom.called_ae") >= 0);
 	assert_true(number("x509", "x509.days_to_expiry") >= 0);
 	assert_int_equal(number("x509", "certificate.key_length"), number("x509", "x509.public_key_size"));
-	assert_int_equal(number("flow", "history"), FIELD_UNSEEN);
-	assert_int_equal(number("flow", "network.history"), FIELD_UNSEEN);
+	assert_true(number("flow", "network.history") >= 0);
+	assert_int_equal(number("flow", "history"), number("flow", "network.history"));
+	assert_int_equal(number("dns", "network.history"), FIELD_UNKNOWN);
+	assert_int_equal(number("flow", "Image"), FIELD_UNSEEN);
+	assert_int_equal(number("flow", "process.executable"), FIELD_UNKNOWN);
+	assert_true(number("dns", "destination.domain") >= 0);
+	assert_int_equal(number("kerberos", "service"), number("kerberos", "kerberos.service"));
+	assert_int_equal(number("flow", "service"), COMMON_PROTOCOL);
+	assert_int_equal(number("smb", "service"), FIELD_UNKNOWN);
+	assert_int_equal(number("flow", "action"), COMMON_FIREWALL_ACTION);
+	assert_int_equal(number("dns", "firewall.action"), FIELD_UNKNOWN);
+	assert_int_equal(number("smb", "action"), number("smb", "smb.action"));
 	assert_int_equal(number("flow", "network.protocol"), COMMON_PROTOCOL);
 	assert_true(number("dicom", "source.device.model.name") >= 0);
 	assert_true(number("dicom", "destination.device.type") >= 0);
 	assert_int_equal(number("dicom", "source.device.model.nam"), FIELD_UNKNOWN);
 	assert_int_equal(event_schema_category(s, bytes_str("nothing")), -1);
 	assert_true(event_schema_category(s, bytes_str("x509")) >= 0);
+}
+
+/* Every category of policy-language.md 20.1, and every alias of ours to a field there is. */
+static void taxonomy(void **state)
+{
+	static const char *const categories[] = { "flow", "arp", "icmp", "dhcp", "dns", "mdns", "llmnr",
+		"nbns", "ssdp", "ntp", "syslog", "snmp", "radius", "http", "tls", "x509", "quic", "ssh",
+		"smb", "dce_rpc", "kerberos", "ntlm", "ldap", "rdp", "vnc", "telnet", "ftp", "tftp", "smtp",
+		"sip", "mqtt", "tds", "mysql", "postgresql", "redis", "mongodb", "dicom", "hl7", "fhir",
+		"lis", "ieee11073", "monitor", "pump", "bacnet", "modbus", "credential", "phi", "asset",
+		"vulnerability", "file", "segmentation", "baseline", "anomaly", "sensor" };
+	static const char *const rows[][3] = {
+#define ALIAS(category, name, canonical) { category, name, canonical },
+#include "decide/aliases.def"
+#undef ALIAS
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof categories / sizeof *categories; i++)
+		if (event_schema_category(s, bytes_str(categories[i])) < 0)
+			fail_msg("no category %s", categories[i]);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		int n = number(rows[i][0], rows[i][1]);
+		bool host = strncmp(rows[i][2], "process.", 8) == 0 || strncmp(rows[i][2], "host.", 5) == 0;
+		if (host ? n != FIELD_UNSEEN : n < 0 || n != number(rows[i][0], rows[i][2]))
+			fail_msg("%s in \"%s\"", rows[i][1], rows[i][0]);
+	}
 }
 
 /* ---- view -------------------------------------------------------------------------------------- */
@@ -171,6 +207,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(registry_is_consistent),
 		cmocka_unit_test(names),
+		cmocka_unit_test(taxonomy),
 		cmocka_unit_test(facts),
 		cmocka_unit_test(conversation),
 	};
