@@ -156,7 +156,7 @@ static struct device *spoke(struct inventory *inv, const struct event *e, unsign
 	struct device *a = addr_is_home(inv, ip) ? get_ip(inv, ip, vlan, e->conv.vni)
 						 : find_ip(inv, ip, vlan, e->conv.vni);
 	if (m) {
-		join_carried(m, ip, a, answered);
+		join_carried(m, ip, a, vlan, answered);
 		a = find_ip(inv, ip, vlan, e->conv.vni);
 	}
 	if (a)
@@ -306,14 +306,15 @@ static bool fact_is(const struct event *e, unsigned field, const char *v)
 	return f && bytes_is(fact_value(f, 0), v);
 }
 
-/* The first packet of a conversation is the client's when only its VLAN is known; its dmac is then the one
- * that the client handed the packet to, not yet the one that answers. */
+/* The first packet of a conversation is the client's when only its VLAN is known, or when there is none and
+ * the client is: its dmac is then the one that the client handed the packet to, not yet the one that answers.
+ */
 static void handed_on(struct inventory *inv, const struct event *e)
 {
-	if (e->conv.vlan[DIR_CLIENT] == 0 || e->conv.vlan[DIR_SERVER] || !is_card(&e->conv.dmac) ||
+	uint16_t vlan = e->conv.vlan[DIR_CLIENT];
+	if (e->conv.vlan[DIR_SERVER] || (vlan == 0 && !e->conv.initiator_known) || !is_card(&e->conv.dmac) ||
 		!addr_is_host(&e->conv.dst))
 		return;
-	uint16_t vlan = e->conv.vlan[DIR_CLIENT];
 	struct device *m = find_mac(inv, &e->conv.dmac, vlan, e->conv.vni);
 	struct device *a = find_ip(inv, &e->conv.dst, vlan, e->conv.vni);
 	if (!m || !m->spoke || !a)

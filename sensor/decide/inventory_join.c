@@ -111,7 +111,48 @@ static void routes(struct device *m)
 	m->seen_routing = true;
 }
 
-void join_carried(struct device *m, const struct addr *ip, struct device *a, bool answered)
+static bool share_vlan(const struct device *a, const struct device *b)
+{
+	if (a->n_vlan == 0 || b->n_vlan == 0)
+		return true;
+	for (unsigned i = 0; i < a->n_vlan; i++)
+		for (unsigned k = 0; k < b->n_vlan; k++)
+			if (a->vlan[i] == b->vlan[k])
+				return true;
+	return false;
+}
+
+static bool in_vlan(const struct device *n, uint16_t vlan)
+{
+	for (unsigned i = 0; i < n->n_vlan; i++)
+		if (n->vlan[i] == vlan)
+			return true;
+	return false;
+}
+
+/* Without ARP a router that passes the address on looks like a second host that has it; but where the cards
+ * of both are of makers of devices, neither routes. */
+static bool carries_twin(
+	const struct device *m, const struct device *a, const struct device *c, uint16_t vlan)
+{
+	return vlan && !a->claimed && a->segment == 0 && a->ip.family == 4 && !share_vlan(c, m) &&
+	       !in_vlan(c, vlan) && m->carried4 + m->claimed4 == 0 && m->public_ip.family == 0 &&
+	       !m->told_router && !mac_forwards(c) && value_best(m, ATTR_MAC_CLASS) &&
+	       value_best(c, ATTR_MAC_CLASS);
+}
+
+static void carry_twin(struct device *m, const struct device *a, uint16_t vlan)
+{
+	struct device *twin = new_ip(m->inv, &a->ip, vlan, a->vni);
+	if (!twin)
+		return;
+	m->inv->has_twins = true;
+	twin->carrier = ref_of(m);
+	count_carried(m, &a->ip);
+	relink(twin);
+}
+
+void join_carried(struct device *m, const struct addr *ip, struct device *a, uint16_t vlan, bool answered)
 {
 	if (is_eui64_of(ip, &m->mac) || addr_is_link_local(ip)) {
 		join_claimed(m, ip, false);
@@ -131,20 +172,13 @@ void join_carried(struct device *m, const struct addr *ip, struct device *a, boo
 		a->claimed = false;
 		count_carried(m, ip);
 	} else if (c != m && !a->claimed) {
+		if (carries_twin(m, a, c, vlan)) {
+			carry_twin(m, a, vlan);
+			return;
+		}
 		a->second = ref_of(m);
 	}
 	relink(a);
-}
-
-static bool share_vlan(const struct device *a, const struct device *b)
-{
-	if (a->n_vlan == 0 || b->n_vlan == 0)
-		return true;
-	for (unsigned i = 0; i < a->n_vlan; i++)
-		for (unsigned k = 0; k < b->n_vlan; k++)
-			if (a->vlan[i] == b->vlan[k])
-				return true;
-	return false;
 }
 
 /* c only passed that address on: it lives with another MAC. */
@@ -154,11 +188,15 @@ static void found_elsewhere(struct device *c)
 	relink_all(c);
 }
 
-static bool in_vlan(const struct device *n, uint16_t vlan)
+static bool is_known_hop(
+	const struct device *m, const struct device *a, const struct device *holder, bool tagged)
 {
-	for (unsigned i = 0; i < n->n_vlan; i++)
-		if (n->vlan[i] == vlan)
+	for (unsigned i = 0; i < m->n_next_hop; i++) {
+		const struct device *known = find_ip(m->inv, &m->next_hop[i], 0, a->vni);
+		if (addr_eq(&m->next_hop[i], &a->ip) ||
+			(!tagged && known && ref_get(m->inv, known->carrier) == holder))
 			return true;
+	}
 	return false;
 }
 
@@ -166,20 +204,22 @@ static bool in_vlan(const struct device *n, uint16_t vlan)
  * A mirror shows a routed packet twice, before the router and behind it, and only the first copy counts
  * (packet/dedup.h): then a router is never seen to send what it passes on, but to be sent it. Only addresses
  * count that another MAC claims, in VLANs of which this is none: within one, a cluster's address that moved
- * and a balancer's that its servers take (with the MAC alone rewritten) look the same. A forged claim is
- * contested, and counts for nobody.
+ * and a balancer's that its servers take (with the MAC alone rewritten) look the same. Those are one MAC's,
+ * so where frames carry no VLAN each of the addresses must be another MAC's. A forged claim is contested, and
+ * counts for nobody.
  */
 void join_next_hop(struct device *m, const struct device *a, uint16_t vlan)
 {
 	const struct device *c = ref_get(a->inv, a->carrier);
-	if (vlan == 0 || !c || !a->claimed || a->contested || mac_eq(&c->mac, &m->mac) || c->n_vlan == 0 ||
-		c->n_vlan == NODE_VLANS || in_vlan(c, vlan) || in_vlan(a, vlan) || addr_is_link_local(&a->ip))
+	bool tagged = vlan != 0;
+	if (!c || !a->claimed || a->contested || mac_eq(&c->mac, &m->mac) || addr_is_link_local(&a->ip) ||
+		m->n_next_hop == NEXT_HOPS)
 		return;
-	if (m->n_next_hop == NEXT_HOPS)
+	if (tagged ? c->n_vlan == 0 || c->n_vlan == NODE_VLANS || in_vlan(c, vlan) || in_vlan(a, vlan)
+		   : c->n_vlan || a->n_vlan || m->n_vlan)
 		return;
-	for (unsigned i = 0; i < m->n_next_hop; i++)
-		if (addr_eq(&m->next_hop[i], &a->ip))
-			return;
+	if (is_known_hop(m, a, c, tagged))
+		return;
 	m->next_hop[m->n_next_hop++] = a->ip;
 	if (m->n_next_hop == NEXT_HOPS) {
 		routes(m);

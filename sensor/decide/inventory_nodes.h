@@ -211,8 +211,8 @@ void mac_describe(struct device *m); /* vendor and class from its prefix */
 bool mac_forwards(const struct device *m);
 /* That MAC sent a packet from that address (a NULL: one outside the home networks that has no node).
  * answered: there is a conversation of two, so the address is no forged one. */
-void join_carried(struct device *m, const struct addr *ip, struct device *a, bool answered);
-/* A host of that VLAN handed m a packet for the address a. */
+void join_carried(struct device *m, const struct addr *ip, struct device *a, uint16_t vlan, bool answered);
+/* A host of that VLAN (0: frames carry none) handed m a packet for the address a. */
 void join_next_hop(struct device *m, const struct device *a, uint16_t vlan);
 /* ARP, ND (lease false) or DHCP (lease true) says that the address is that MAC's. */
 void join_claimed(struct device *m, const struct addr *ip, bool lease);

@@ -146,6 +146,30 @@ static void test_sent_to_but_no_router(void **state)
 	assert_false(device_is_router(by_mac(w, EVIL)));
 }
 
+/* A mirror that strips VLAN tags: the addresses are then those of as many MACs, as no cluster's or balancer's
+ * are. */
+static void test_router_without_vlans(void **state)
+{
+	struct world *w = *state;
+	arp_in(w, 0, "10.0.30.1", GW);
+	arp_in(w, 0, "10.0.20.5", PACS);
+	arp_in(w, 0, "10.0.20.6", HIS);
+	arp_in(w, 0, "10.0.20.7", HIS);
+	handed(w, 0, GW, "10.0.20.5");
+	handed(w, 0, GW, "10.0.20.6");
+	handed(w, 0, GW, "10.0.20.7");
+	assert_false(device_is_router(by_mac(w, GW)));
+	arp_in(w, 0, "10.0.20.8", MON);
+	arp_in(w, 0, "10.0.20.8", EVIL); /* contested */
+	handed(w, 0, GW, "10.0.20.8");
+	assert_false(device_is_router(by_mac(w, GW)));
+	arp_in(w, 0, "10.0.20.9", MON);
+	handed(w, 0, GW, "10.0.20.9");
+	assert_true(device_is_router(by_mac(w, GW)));
+	assert_int_equal(n_ips(by_mac(w, GW)), 1);
+	assert_ptr_equal(by_ip(w, "10.0.20.5"), by_mac(w, PACS));
+}
+
 static void test_two_claimed_addresses_are_no_router(void **state)
 {
 	struct world *w = *state;
@@ -269,6 +293,37 @@ static void test_same_address_in_two_vlans(void **state)
 	arp_in(w, 30, "192.168.1.5", GW);
 	assert_int_equal(w->conflicts, 2);
 	assert_int_equal(n_ips(by_mac(w, GW)), 1);
+}
+
+static void model_in(struct world *w, uint16_t vlan, const char *ip, const char *mac, const char *model)
+{
+	struct rec r;
+	rec_observe(&r, PROTO_dicom, OB_SENDER);
+	rec_from(&r, ip, mac);
+	rec_event(&r)->conv.vlan[0] = vlan;
+	rec_attr(&r, ATTR_MODEL, model, 90);
+	feed(w, &r);
+}
+
+/* The same without ARP: two cards of makers of devices are two; a router's is none of those. */
+static void test_same_address_in_two_vlans_without_arp(void **state)
+{
+	static const char *const mon[] = { "00-09-FB-00-00-01", "00-09-FB-00-00-02" };
+	struct world *w = *state;
+	for (unsigned turn = 0; turn < 2; turn++) {
+		model_in(w, 10, "192.168.1.5", mon[0], "MX800");
+		model_in(w, 20, "192.168.1.5", mon[1], "MX500");
+	}
+	check_attr(by_mac(w, mon[0]), ATTR_MODEL, "MX800");
+	check_attr(by_mac(w, mon[1]), ATTR_MODEL, "MX500");
+	assert_int_equal(n_ips(by_mac(w, mon[0])), 1);
+	assert_int_equal(n_ips(by_mac(w, mon[1])), 1);
+	assert_int_equal(w->conflicts, 0);
+	model_in(w, 10, "192.168.1.6", CT, "SOMATOM");
+	model_in(w, 20, "192.168.1.6", GW, "SOMATOM"); /* passed on by the router */
+	check_attr(by_mac(w, CT), ATTR_MODEL, "SOMATOM");
+	check_attr(by_mac(w, GW), ATTR_MODEL, NULL);
+	assert_int_equal(inventory_count(w->inv), 4);
 }
 
 static void test_arp_spoof(void **state)
@@ -453,6 +508,7 @@ int main(void)
 		T(test_router_with_its_own_address_first),
 		T(test_router_that_is_only_sent_to),
 		T(test_sent_to_but_no_router),
+		T(test_router_without_vlans),
 		T(test_two_claimed_addresses_are_no_router),
 		T(test_internet_is_no_device),
 		T(test_home_networks),
@@ -460,6 +516,7 @@ int main(void)
 		T(test_virtual_and_group_macs),
 		T(test_local_mac_in_two_vlans),
 		T(test_same_address_in_two_vlans),
+		T(test_same_address_in_two_vlans_without_arp),
 		T(test_arp_spoof),
 		T(test_lease),
 		T(test_replaced_after_silence),
