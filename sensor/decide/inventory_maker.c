@@ -41,7 +41,6 @@ void maker_told(struct device *s, struct device *id)
 		s->made_more[id->made_kind] = true;
 	else
 		made[at] = ref_of(id);
-	maker_rebind(s);
 }
 
 /* ---- what a sender says of itself -------------------------------------------------------------------------

@@ -236,7 +236,7 @@ void identity_woke(struct device *n);     /* the node spoke: has it really moved
 
 /* ---- inventory_maker.c: who made what he sends --------------------------------------------------------- */
 
-void maker_told(struct device *sender, struct device *id); /* its data name that identity */
+void maker_told(struct device *sender, struct device *id); /* its data name that identity: rebind then */
 void maker_rebind(struct device *n);                       /* after n's device was judged */
 
 /* ---- inventory.c ---------------------------------------------------------------------------------- */

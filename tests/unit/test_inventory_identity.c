@@ -290,6 +290,23 @@ static void test_eui64(void **state)
 	assert_int_equal(inventory_count(w->inv), 3);
 }
 
+/* A pump's message from a host that is not the pump: it is of the card that the number was made from. */
+static void test_eui64_from_elsewhere(void **state)
+{
+	struct world *w = *state;
+	struct rec r;
+	arp(w, "10.0.0.31", MON);
+	says(w, "10.0.0.6", HIS, ATTR_DICOM_SERVICE, "worklist_scu");
+	rec_observe(&r, PROTO_dicom, OB_MAKER);
+	rec_from(&r, "10.0.0.6", HIS);
+	rec_attr(&r, ATTR_EUI64, "0009FBFFFF313131", 90);
+	rec_attr(&r, ATTR_SERIAL, "14441778", 90);
+	feed(w, &r);
+	check_attr(by_mac(w, HIS), ATTR_SERIAL, NULL);
+	check_attr(by_mac(w, MON), ATTR_SERIAL, "14441778");
+	assert_int_equal(inventory_count(w->inv), 2);
+}
+
 static void find_behind(void *arg, const struct device *d)
 {
 	if (device_behind(d))
@@ -314,7 +331,8 @@ int main(void)
 		T(test_maker_not_against_own_word), T(test_station_named_as_sender),
 		T(test_router_under_others_titles), T(test_station_named_as_host),
 		T(test_one_maker_in_two_spellings), T(test_host_named_as_model), T(test_many_devices_data),
-		T(test_receiver), T(test_card_denies), T(test_eui64), T(test_behind) };
+		T(test_receiver), T(test_card_denies), T(test_eui64), T(test_eui64_from_elsewhere),
+		T(test_behind) };
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	return failed != 0;
 }
