@@ -38,6 +38,17 @@ FINDINGS = {
     "erspan3-telnet": ["+telnet"], "gre-teb-hl7": [HL7_CLEAR], "lossy-hl7": [HL7_CLEAR], "oneway-hl7": [HL7_CLEAR], "fragments-mtu": [DICOM_CLEAR],
     "vxlan-kernel": [HL7_CLEAR],
 }
+# What the lab's message files say of the device that they are of.
+HL7_SAYS = {
+    "oru_lab": {"manufacturer": "SYSMEX", "model": "XN-1000", "firmware": "1.22", "serial": "A8812", "hl7.application": "XN-1000"},
+    "oru_pcd01": {"eui64": "00B094FFFE414141", "hl7.application": "ALARIS_PCU", "serial": "14441778"},
+    "oru_pcd04": {"eui64": "00B094FFFE414141"},
+}
+# Truth facts of protocols with the attributes that they would tell; asked for once the protocol is in registry.def.
+FACTS_OF = {
+    "wsd": {"manufacturer": "manufacturer", "model": "model", "serial": "serial", "firmware": "firmware"},
+}
+STORES = r"\bstorescu\b|odil store|gdcmscu --store"
 STATUS = {"cutfile-hl7": 2}
 # In these a host's frames are missing on purpose, so not every host of the source's truth is there.
 PARTIAL = {"oneway-hl7", "snap60-telnet"}
@@ -47,6 +58,16 @@ def get(doc, *path):
     for key in path:
         doc = doc.get(key, {}) if isinstance(doc, dict) else {}
     return doc or None
+
+
+def attribute(device, name):
+    """All values that devices.jsonl has of an attribute, in lower case."""
+    value = get(device, "wardwatch", "attributes", *name.split("."), "value")
+    return [str(v).lower() for v in (value if isinstance(value, list) else [value] if value else [])]
+
+
+def is_dissected(proto):
+    return f"DISSECTOR({proto})" in (HERE.parent.parent / "dissectors/registry.def").read_text()
 
 
 class Lab:
@@ -115,26 +136,88 @@ def check_identity(lab):
         version = get(device, "wardwatch", "device", "firmware", "version")
         if row and lab.stores(row) and row["software"] not in str(version):
             yield f"{name}: version {version}, and the wire says {row['software']}"
-        if row and lab.stores(row) and row["station"] not in (get(device, "wardwatch", "device", "ae_titles") or []):
+        for key in ("manufacturer", "station_name"):
+            want = row and row[key.replace("_name", "")].lower()
+            if row and lab.stores(row) and want not in attribute(device, key):
+                yield f"{name}: {key} is {attribute(device, key)}, the wire says {want}"
+        own_title = row and any(a["host"] == name and f"-aet {row['station']}" in a["cmd"] for a in lab.base["actions"])
+        if own_title and lab.stores(row) and row["station"] not in (get(device, "wardwatch", "device", "ae_titles") or []):
             yield f"{name}: AE titles {get(device, 'wardwatch', 'device', 'ae_titles')}, the wire says {row['station']}"
 
 
 def stores(lab, row):
     """The host itself sent objects with its name in them (dcmtk's storescu, as the truth file's commands say)."""
-    sent = any(a["host"] == row["host"] and "storescu" in a["cmd"] and a["rc"] == 0 for a in lab.base["actions"])
-    return sent and lab.is_on_wire(row["serial"]) and lab.name == lab.source
+    sent = any(a["host"] == row["host"] and re.search(STORES, a["cmd"]) and (a["rc"] == 0 or "gdcmscu" in a["cmd"])
+               for a in lab.base["actions"])  # gdcmscu dies at its end
+    return sent and lab.is_on_wire(row["serial"])
 
 
 Lab.stores = stores
 
 
 def check_names(lab):
-    """Host names of DHCP clients; the analyser's and the pumps' own words in HL7."""
+    """Host names and classes of DHCP clients, the mDNS host."""
     for client in lab.base["facts"].get("clients", []):
         if isinstance(client, dict) and client["host"] in lab.found and lab.name == lab.source:
             said = str(get(lab.found[client["host"]], "host", "name"))
             if client["hostname"].lower() not in said.lower():
                 yield f"{client['host']}: host name {said}, not {client['hostname']}"
+            for key in ("vendor_class", "user_class"):
+                said = attribute(lab.found[client["host"]], f"dhcp.{key}")
+                if client[key] and not any(client[key].lower() in v for v in said):
+                    yield f"{client['host']}: DHCP {key} {said}, not {client[key]}"
+    mdns = lab.base["facts"].get("mdns_host")
+    if mdns and not any(mdns == get(d, "host", "name") for d in lab.found.values()):
+        yield f"no device is called {mdns}, as mDNS says"
+
+
+def card_of(eui):
+    return ":".join(re.findall("..", (eui[:6] + eui[10:]).lower()))
+
+
+def check_hl7(lab, devices):
+    """What HL7 says of a device is told of the one device of that EUI-64 or of that maker, and of no other."""
+    for file, says in HL7_SAYS.items():
+        senders = {a["host"] for a in lab.base["actions"] if re.search(rf"hl7/{file}\.hl7", a["cmd"]) and a["rc"] == 0}
+        if not senders or not all(lab.is_on_wire(v) for v in says.values()) or lab.name in PARTIAL:
+            continue
+        if "eui64" in says:
+            owners = [n for n in lab.found if lab.base["hosts"][n]["mac"].lower() == card_of(says["eui64"])]
+        else:
+            owners = [n for n in senders if re.search(MAKERS[n], says["manufacturer"], re.I)]
+        for name in owners:
+            if file == "oru_pcd01" and lab.name == "abuse":
+                continue  # its pump's messages come from elsewhere too
+            for key, want in says.items():
+                if name in lab.found and want.lower() not in attribute(lab.found[name], key):
+                    yield f"{name}: {key} is {attribute(lab.found[name], key)}, {file} says {want}"
+        strong = "eui64" if "eui64" in says else "serial"
+        bearers = [d for d in devices if says[strong].lower() in attribute(d, strong)]
+        if owners and len(bearers) != 1:
+            yield f"{strong} {says[strong]} is of {len(bearers)} devices"
+
+
+def check_certificates(lab):
+    """A host's certificate that goes by in clear is told of that host: common name in DER (X.520, UTF8 or printable)."""
+    for name, device in lab.found.items():
+        common = f"{lab.base['hosts'][name]['hostname']}.stclara.example".encode()
+        is_sent = any(b"\x55\x04\x03" + bytes((tag, len(common))) + common in lab.bytes for tag in (0x0C, 0x13))
+        subjects = attribute(device, "tls.subject")
+        if is_sent and not any(f"cn={common.decode().lower()}" in v for v in subjects):
+            yield f"{name}: certificates {subjects}, the wire says {common.decode()}"
+
+
+def check_facts(lab):
+    """Truth facts of one device's protocol, where that protocol is read; what is not in registry.def is exempt."""
+    facts = lab.base["facts"]
+    for proto, keys in FACTS_OF.items():
+        for key, attr in keys.items():
+            want = facts.get(key)
+            if not is_dissected(proto) or not isinstance(want, str):
+                continue
+            said = [v for d in lab.found.values() for v in attribute(d, attr)]
+            if want.lower() not in said:
+                yield f"no device has the {attr} {want}"
 
 
 def check_announced(lab):
@@ -178,6 +261,9 @@ def main(program, file):
         bad += check_hosts(lab, first.lines("devices.jsonl"))
         bad += check_identity(lab)
         bad += check_names(lab)
+        bad += check_hl7(lab, first.lines("devices.jsonl"))
+        bad += check_certificates(lab)
+        bad += check_facts(lab)
         bad += check_announced(lab)
         bad += check_types(lab)
         bad += check_findings(lab, first.lines("alerts.jsonl"))
