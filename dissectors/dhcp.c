@@ -1,10 +1,8 @@
 /*
  * DHCP for IPv4 (RFC 2131, 2132), and BOOTP where option 53 is not there (RFC 951): what a client says of
- * itself, which address it gets, and who gives it. IPv6 is dhcp6.c, in the same category.
+ * itself, which address it gets, and who gives it. IPv6 is dhcp_v6.c, in the same category.
  */
-#include "dissect.h"
-
-#include <stdio.h>
+#include "dhcp.h"
 
 /* dhcp.message_type says the same word. */
 enum {
@@ -76,79 +74,8 @@ static const struct field fields[] = {
 };
 
 enum { SERVER_PORT = 67, CLIENT_PORT = 68 };
-enum { SURE = 60, SERVER_SURE = 90 }; /* DHCP self-report; a server that answered */
-enum { NAME_BYTES = 256, LIST_BYTES = 1024, MAX_OPTIONS = 512 };
 
-struct text {
-	char s[NAME_BYTES];
-	size_t n;
-};
-
-static struct bytes text_bytes(const struct text *t)
-{
-	return bytes_of(t->s, t->n);
-}
-
-/* A domain name in wire form without compression (RFC 1035 3.1, RFC 4702 2.3.1), perhaps partial (no root).
- */
-static struct bytes wire_name(struct bytes in, struct text *t)
-{
-	struct cur c = cur_of(in);
-	t->n = 0;
-	while (cur_more(&c)) {
-		uint8_t len = cur_u8(&c);
-		struct cur label = cur_sub(&c, len);
-		if (len == 0 || len > 63 || !cur_ok(&c) || t->n + len + 1u >= sizeof t->s)
-			break;
-		if (t->n)
-			t->s[t->n++] = '.';
-		while (cur_more(&label))
-			t->s[t->n++] = (char)cur_u8(&label);
-	}
-	return text_bytes(t);
-}
-
-/* The first label stands for the host: option 12 and others name it so. */
-static struct bytes first_label(struct bytes name)
-{
-	return bytes_first(name, bytes_chr(name, 0, '.'));
-}
-
-/* "1,3,6": the order is part of the fingerprint. */
-static struct bytes number_list(struct bytes in, char out[LIST_BYTES])
-{
-	struct cur c = cur_of(in);
-	size_t n = 0;
-	while (cur_more(&c) && n + 4 < LIST_BYTES)
-		n += (size_t)snprintf(out + n, LIST_BYTES - n, n ? ",%u" : "%u", cur_u8(&c));
-	return bytes_of(out, n);
-}
-
-static struct mac take_mac(struct cur *c)
-{
-	struct mac m;
-	for (unsigned i = 0; i < sizeof m.b; i++)
-		m.b[i] = cur_u8(c);
-	return m;
-}
-
-static bool mac_is_host(const struct mac *m)
-{
-	return !mac_is_zero(m) && !mac_is_group(m);
-}
-
-static uint16_t port_to(const struct dx *x)
-{
-	return x->dir == DIR_CLIENT ? x->conv->dport : x->conv->sport;
-}
-
-/* What a client says of itself. */
-struct client {
-	struct bytes host_name, fqdn, vendor_class, param_list;
-	struct bytes user_class; /* the first of them */
-};
-
-static void emit_client(struct dx *x, const struct client *k)
+static void emit_client(struct dx *x, const struct dhcp_client *k)
 {
 	ev_str(x, HOST_NAME, k->host_name);
 	ev_str(x, FQDN, k->fqdn);
@@ -157,11 +84,9 @@ static void emit_client(struct dx *x, const struct client *k)
 }
 
 /* Between ob_begin and ob_end. */
-static void observe_client(struct dx *x, const struct client *k)
+static void observe_client(struct dx *x, const struct dhcp_client *k)
 {
-	ob_str(x, ATTR_HOST_NAME, k->host_name.n ? k->host_name : first_label(k->fqdn), SURE);
-	ob_str(x, ATTR_DHCP_VENDOR_CLASS, k->vendor_class, SURE);
-	ob_str(x, ATTR_DHCP_USER_CLASS, k->user_class, SURE);
+	dhcp_observe_client(x, k);
 	ob_str(x, ATTR_DHCP_PARAM_LIST, k->param_list, SURE);
 }
 
@@ -176,22 +101,13 @@ static void observe_server(struct dx *x)
  * lengths that do not fit mean that. */
 static struct bytes user_class(struct dx *x, struct bytes in)
 {
-	struct bytes first = { 0 };
 	struct cur c = cur_of(in);
 	while (cur_more(&c))
 		cur_skip(&c, cur_u8(&c));
-	if (!cur_ok(&c)) {
-		ev_str(x, USER_CLASS, in);
-		return in;
-	}
-	c = cur_of(in);
-	for (unsigned i = 0; i < 16 && cur_more(&c); i++) {
-		struct bytes v = cur_take(&c, cur_u8(&c));
-		ev_str(x, USER_CLASS, v);
-		if (first.n == 0)
-			first = v;
-	}
-	return first;
+	if (cur_ok(&c))
+		return dhcp_user_classes(x, USER_CLASS, in, false);
+	ev_str(x, USER_CLASS, in);
+	return in;
 }
 
 enum {
@@ -293,7 +209,7 @@ static void read_header(struct cur *c, struct header *h)
 	h->giaddr = addr_v4(cur_take(c, 4));
 	struct cur chaddr = cur_sub(c, 16);
 	if (hlen == 6 && (htype == 1 || htype == 6)) /* Ethernet, IEEE 802 */
-		h->mac = take_mac(&chaddr);
+		h->mac = dhcp_mac(&chaddr);
 	h->sname = cur_take(c, 64);
 	h->file = cur_take(c, 128);
 }
@@ -345,7 +261,7 @@ static bool is_foreign_mac(const struct dx *x, const struct header *h)
 	const struct addr *ip = from_server ? &x->conv->dst : &x->conv->src;
 	const struct mac *source = from_server ? &x->conv->dmac : &x->conv->smac;
 	return h->op == 1 && addr_is_unspecified(ip) && addr_is_unspecified(&h->giaddr) &&
-	       mac_is_host(source) && mac_is_host(&h->mac) && !mac_eq(source, &h->mac);
+	       dhcp_mac_is_host(source) && dhcp_mac_is_host(&h->mac) && !mac_eq(source, &h->mac);
 }
 
 static void emit_address(struct dx *x, unsigned field, const struct addr *a)
@@ -355,7 +271,7 @@ static void emit_address(struct dx *x, unsigned field, const struct addr *a)
 }
 
 static void emit(struct dx *x, unsigned event, const struct header *h, const struct options *o,
-	struct client *k, struct bytes classes)
+	struct dhcp_client *k, struct bytes classes)
 {
 	struct joined j;
 	struct addr requested = address_option(o, OPT_REQUESTED_IP, &j);
@@ -385,14 +301,14 @@ static void emit(struct dx *x, unsigned event, const struct header *h, const str
 }
 
 /* RFC 4702 2: flags, two result codes, the name in wire form or (deprecated) ASCII. */
-static struct bytes fqdn_option(struct bytes in, struct text *t)
+static struct bytes fqdn_option(struct bytes in, struct dhcp_name *t)
 {
 	int flags = bytes_at(in, 0);
 	struct bytes name = bytes_from(in, 3);
-	return flags >= 0 && (flags & FQDN_WIRE_FORM) ? wire_name(name, t) : name;
+	return flags >= 0 && (flags & FQDN_WIRE_FORM) ? dhcp_wire_name(name, t) : name;
 }
 
-static void observe(struct dx *x, unsigned event, const struct header *h, const struct client *k)
+static void observe(struct dx *x, unsigned event, const struct header *h, const struct dhcp_client *k)
 {
 	bool from_client = h->op == 1;
 	const struct addr *ip = NULL;
@@ -402,14 +318,14 @@ static void observe(struct dx *x, unsigned event, const struct header *h, const 
 		ip = &h->ciaddr;
 	if (!from_client && event == EV_ACK && addr_is_host(&h->yiaddr))
 		ip = &h->yiaddr;
-	if (mac_is_host(&h->mac) && (from_client || ip) && !is_foreign_mac(x, h)) {
+	if (dhcp_mac_is_host(&h->mac) && (from_client || ip) && !is_foreign_mac(x, h)) {
 		ob_begin_address(x, ip, &h->mac);
 		if (from_client)
 			observe_client(x, k);
 		ob_end(x);
 	}
 	/* The answer that a relay hands on (to the client's port) comes from the relay's address. */
-	bool handed_on = !addr_is_unspecified(&h->giaddr) && port_to(x) == CLIENT_PORT;
+	bool handed_on = !addr_is_unspecified(&h->giaddr) && dhcp_port_to(x) == CLIENT_PORT;
 	if (!from_client && (event == EV_OFFER || event == EV_ACK) && !handed_on)
 		observe_server(x);
 }
@@ -431,14 +347,14 @@ static bool pdu(struct dx *x, struct bytes in)
 	if (type >= 0)
 		event = event_of(type);
 
-	struct text name;
+	struct dhcp_name name;
 	char numbers[LIST_BYTES];
-	struct client k = { 0 };
+	struct dhcp_client k = { 0 };
 	struct bytes classes = option(&o, OPT_USER_CLASS, &user);
 	k.host_name = bytes_trim(option(&o, OPT_HOST_NAME, &host));
 	k.fqdn = bytes_trim(fqdn_option(option(&o, OPT_FQDN, &j), &name));
 	k.vendor_class = bytes_trim(option(&o, OPT_VENDOR_CLASS, &vendor));
-	k.param_list = number_list(option(&o, OPT_PARAM_LIST, &list), numbers);
+	k.param_list = dhcp_number_list(option(&o, OPT_PARAM_LIST, &list), false, numbers);
 	emit(x, event, &h, &o, &k, classes);
 	observe(x, event, &h, &k);
 	return true;

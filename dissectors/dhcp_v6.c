@@ -2,9 +2,7 @@
  * DHCP for IPv6 (RFC 8415): what a client says of itself, which addresses it gets, and who gives them. Events
  * and fields are of the category "dhcp", as in dhcp.c; network.type tells the two apart.
  */
-#include "dissect.h"
-
-#include <stdio.h>
+#include "dhcp.h"
 
 enum {
 	EV_SOLICIT,
@@ -69,99 +67,7 @@ static const struct field fields[] = {
 };
 
 enum { CLIENT_PORT = 546, SERVER_PORT = 547 };
-enum { SURE = 60, SERVER_SURE = 90, SERVER_OR_RELAY_SURE = 60 };
-enum { NAME_BYTES = 256, LIST_BYTES = 1024, MAX_OPTIONS = 512 };
-
-struct text {
-	char s[NAME_BYTES];
-	size_t n;
-};
-
-static struct bytes text_bytes(const struct text *t)
-{
-	return bytes_of(t->s, t->n);
-}
-
-/* A domain name in wire form without compression (RFC 1035 3.1, RFC 4702 2.3.1), perhaps partial (no root).
- */
-static struct bytes wire_name(struct bytes in, struct text *t)
-{
-	struct cur c = cur_of(in);
-	t->n = 0;
-	while (cur_more(&c)) {
-		uint8_t len = cur_u8(&c);
-		struct cur label = cur_sub(&c, len);
-		if (len == 0 || len > 63 || !cur_ok(&c) || t->n + len + 1u >= sizeof t->s)
-			break;
-		if (t->n)
-			t->s[t->n++] = '.';
-		while (cur_more(&label))
-			t->s[t->n++] = (char)cur_u8(&label);
-	}
-	return text_bytes(t);
-}
-
-/* The first label stands for the host: option 12 and others name it so. */
-static struct bytes first_label(struct bytes name)
-{
-	return bytes_first(name, bytes_chr(name, 0, '.'));
-}
-
-/* "1,3,6": the order is part of the fingerprint. */
-static struct bytes number_list(struct bytes in, char out[LIST_BYTES])
-{
-	struct cur c = cur_of(in);
-	size_t n = 0;
-	while (cur_left(&c) >= 2 && n + 6 < LIST_BYTES)
-		n += (size_t)snprintf(out + n, LIST_BYTES - n, n ? ",%u" : "%u", cur_be16(&c));
-	return bytes_of(out, n);
-}
-
-static struct mac take_mac(struct cur *c)
-{
-	struct mac m;
-	for (unsigned i = 0; i < sizeof m.b; i++)
-		m.b[i] = cur_u8(c);
-	return m;
-}
-
-static bool mac_is_host(const struct mac *m)
-{
-	return !mac_is_zero(m) && !mac_is_group(m);
-}
-
-static uint16_t port_to(const struct dx *x)
-{
-	return x->dir == DIR_CLIENT ? x->conv->dport : x->conv->sport;
-}
-
-/* What a client says of itself. */
-struct client {
-	struct bytes fqdn, vendor_class, param_list;
-	struct bytes user_class; /* the first of them */
-};
-
-/* Between ob_begin and ob_end. */
-static void observe_client(struct dx *x, const struct client *k)
-{
-	ob_str(x, ATTR_HOST_NAME, first_label(k->fqdn), SURE);
-	ob_str(x, ATTR_DHCP_VENDOR_CLASS, k->vendor_class, SURE);
-	ob_str(x, ATTR_DHCP_USER_CLASS, k->user_class, SURE);
-}
-
-/* RFC 8415 21.15: each with its length before it. Gives the first. */
-static struct bytes user_class(struct dx *x, struct bytes in)
-{
-	struct bytes first = { 0 };
-	struct cur c = cur_of(in);
-	for (unsigned i = 0; i < 16 && cur_more(&c); i++) {
-		struct bytes v = cur_take(&c, cur_be16(&c));
-		ev_str(x, USER_CLASS, v);
-		if (first.n == 0)
-			first = v;
-	}
-	return first;
-}
+enum { SERVER_OR_RELAY_SURE = 60 };
 
 enum {
 	OPT_CLIENT_ID = 1,
@@ -259,7 +165,7 @@ static void read_option(struct message *m, uint16_t code, struct cur v)
 		break;
 	case OPT_LINK_ADDRESS: /* RFC 6939 4: hardware type 1 */
 		if (cur_left(&v) == 8 && cur_be16(&v) == 1)
-			m->link = take_mac(&v);
+			m->link = dhcp_mac(&v);
 		break;
 	}
 }
@@ -315,10 +221,10 @@ static struct mac duid_mac(struct bytes duid)
 		cur_skip(&c, 4);
 	if ((type != DUID_LLT && type != DUID_LL) || hardware != 1 || cur_left(&c) != 6)
 		return (struct mac){ 0 };
-	return take_mac(&c);
+	return dhcp_mac(&c);
 }
 
-static void emit(struct dx *x, const struct message *m, struct client *k)
+static void emit(struct dx *x, const struct message *m, struct dhcp_client *k)
 {
 	struct mac mac = mac_is_zero(&m->link) ? duid_mac(m->client_id) : m->link;
 	ev_begin(x, m->event);
@@ -326,7 +232,7 @@ static void emit(struct dx *x, const struct message *m, struct client *k)
 	ev_str(x, FQDN, k->fqdn);
 	ev_str(x, VENDOR_CLASS, k->vendor_class);
 	ev_str(x, PARAM_LIST, k->param_list);
-	k->user_class = user_class(x, m->user_class);
+	k->user_class = dhcp_user_classes(x, USER_CLASS, m->user_class, true); /* RFC 8415 21.15 */
 	if (!mac_is_zero(&mac))
 		ev_mac(x, CLIENT_MAC, &mac);
 	if (m->client_id.n)
@@ -347,23 +253,23 @@ static void emit(struct dx *x, const struct message *m, struct client *k)
 	ev_end(x);
 }
 
-static void observe(struct dx *x, const struct message *m, const struct client *k)
+static void observe(struct dx *x, const struct message *m, const struct dhcp_client *k)
 {
 	bool from_server = m->event == EV_ADVERTISE || m->event == EV_REPLY;
 	if (!from_server && m->event != EV_RECONFIGURE && m->event != EV_OTHER) {
 		if (!m->relayed)
 			ob_begin(x, OB_SENDER);
 		else if (addr_is_host(&m->peer))
-			ob_begin_address(x, &m->peer, mac_is_host(&m->link) ? &m->link : NULL);
+			ob_begin_address(x, &m->peer, dhcp_mac_is_host(&m->link) ? &m->link : NULL);
 		else
 			return;
-		observe_client(x, k);
+		dhcp_observe_client(x, k);
 		ob_end(x);
 	}
 	/* On the client's own link the answer's frame goes to the client: its address and the lease belong
 	 * together (RFC 8415 18.3.10: unicast to the client's link-local address). */
 	const struct mac *to = x->dir == DIR_CLIENT ? &x->conv->dmac : &x->conv->smac;
-	if (m->event == EV_REPLY && !m->relayed && port_to(x) == CLIENT_PORT && mac_is_host(to))
+	if (m->event == EV_REPLY && !m->relayed && dhcp_port_to(x) == CLIENT_PORT && dhcp_mac_is_host(to))
 		for (unsigned i = 0; i < m->n_addresses; i++) {
 			ob_begin_address(x, &m->address[i], to);
 			ob_end(x);
@@ -379,14 +285,14 @@ static void observe(struct dx *x, const struct message *m, const struct client *
 static bool pdu(struct dx *x, struct bytes in)
 {
 	struct message m = { 0 };
-	struct text name;
+	struct dhcp_name name;
 	char numbers[LIST_BYTES];
 	if (!read_message(in, &m))
 		return false;
-	struct client k = {
-		.fqdn = wire_name(m.fqdn, &name),
+	struct dhcp_client k = {
+		.fqdn = dhcp_wire_name(m.fqdn, &name),
 		.vendor_class = bytes_trim(m.vendor_class),
-		.param_list = number_list(m.param_list, numbers),
+		.param_list = dhcp_number_list(m.param_list, true, numbers),
 	};
 	emit(x, &m, &k);
 	observe(x, &m, &k);
