@@ -52,6 +52,7 @@ enum flow_flag {
 	FLOW_SYN_ASKED = 512,      /* a SYN came in the midst of it: flow.syn_low */
 	FLOW_REFUSED_BY_ALL = 256, /* no probe wants it: nothing is reassembled */
 	FLOW_SUM_GOOD = 1024,      /* << dir: a segment had a right checksum */
+	FLOW_DATA_GOOD = 4096,     /* << dir: one with data had */
 };
 
 struct flow {

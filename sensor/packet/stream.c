@@ -459,17 +459,20 @@ static struct half *half_get(struct flows *t, struct flow *f, enum dir dir, cons
 	return h;
 }
 
-/* Wrong checksums count only where right ones have been seen: else it is the sender's network card that
- * fills them in, behind the point of capture. A SYN shows it as well as data does. */
+/* Wrong checksums count only where right ones have been seen: else it is the sender's network card that fills
+ * them in, behind the point of capture. Data is measured by data: a SYN's may be right where those of
+ * segments that a card joined, or an anonymiser rewrote, are not; a lie told first is still an overlap
+ * conflict. */
 static bool is_corrupt(struct flows *t, struct flow *f, enum dir dir, const struct packet *p)
 {
 	enum checksum sum = decode_checksum(p);
+	unsigned good = (unsigned)(p->payload.n ? FLOW_DATA_GOOD : FLOW_SUM_GOOD) << dir;
 	if (sum == CHECKSUM_GOOD)
-		f->flags |= (uint16_t)(FLOW_SUM_GOOD << dir);
+		f->flags |= (uint16_t)(good | (unsigned)FLOW_SUM_GOOD << dir);
 	if (sum != CHECKSUM_BAD)
 		return false;
 	t->counters->bad_checksums++;
-	if (!(f->flags & FLOW_SUM_GOOD << dir))
+	if (!(f->flags & good))
 		return false;
 	t->counters->segments_ignored++;
 	return true;

@@ -97,18 +97,26 @@ def kept_alive(capture):
 
 
 def with_garbage(capture):
-    """Before each segment one in its place with a wrong checksum, and one from far below the window. The first
-    of each direction stays clean: only then is a wrong checksum no fault of a network card's."""
-    clean = set()
+    """Before each segment with data one in its place with a wrong checksum, and one from far below the window, and a
+    RST with a wrong one. The first data of each direction stay clean: only then is a wrong checksum no fault of a
+    network card's."""
+    clean, out = set(), []
+    for p in capture:
+        ends = (p.src, p.sport, p.dst, p.dport) if p.is_tcp_data() else None
+        if ends and ends in clean:
+            junk = bytes(b ^ 0x55 for b in p.data)
+            out.append(p.with_(data=junk, spoil=0x5A5A, flags=p.flags & ~1))
+            out.append(p.with_(data=junk, seq=p.seq - 900_000, flags=p.flags & ~1))
+            out.append(p.with_(data=b"", spoil=0x5A5A, flags=4))
+        clean.add(ends)
+        out.append(p)
+    return renumbered(out)
 
-    def dirty(p):
-        ends = (p.src, p.sport, p.dst, p.dport)
-        if ends not in clean:
-            clean.add(ends)
-            return [p]
-        junk = bytes(b ^ 0x55 for b in p.data)
-        return [p.with_(data=junk, spoil=0x5A5A, flags=p.flags & ~1), p.with_(data=junk, seq=p.seq - 900_000, flags=p.flags & ~1), p]
-    return renumbered(each_data(capture, dirty))
+
+def without_farewell(capture):
+    """No FIN and no RST: the conversations end with the capture, or with silence."""
+    return [p.with_(flags=p.flags & ~5) if p.is_tcp_data() else p for p in capture
+            if p.is_tcp_data() or p.proto != 6 or not p.flags & 5]
 
 
 def fragmented(capture, backwards=False):
@@ -190,6 +198,7 @@ SAME = {
     "partly retransmitted": (TCP, partly_retransmitted),
     "kept alive": (TCP, kept_alive),
     "garbage between": (TCP, with_garbage),
+    "no farewell": (TCP, without_farewell),
     "another port": ("port", on_other_port),
     "mirror duplicates": (ALL, mirrored),
     "fragments": (V4, fragmented),
