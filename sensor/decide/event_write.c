@@ -6,6 +6,7 @@
 
 #include "packet/categories.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #define START_NS (UINT64_C(1772352000) * 1000000000) /* 2026-03-01T08:00:00Z */
@@ -48,7 +49,7 @@ static bool parse_time(struct bytes text, int64_t *ns)
 	int64_t y = year - (month <= 2), era = (y >= 0 ? y : y - 399) / 400, of_era = y - era * 400;
 	int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
 	int64_t days = era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-	*ns = (days * 86400 + hour * 3600 + minute * 60) * 1000000000 + (int64_t)(second * 1e9);
+	*ns = (days * 86400 + hour * 3600 + minute * 60) * 1000000000 + llround(second * 1e6) * 1000;
 	return true;
 }
 
@@ -58,6 +59,17 @@ static int hex_digit(int c)
 		return c - '0';
 	c = c < 0 ? 0 : ascii_lower((uint8_t)c);
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool hex_bytes(struct bytes text, uint8_t out[4096], size_t *n)
+{
+	*n = text.n / 2;
+	for (size_t i = 0; i < text.n; i++)
+		if (text.n % 2 != 0 || hex_digit(text.p[i]) < 0)
+			return false;
+	for (size_t i = 0; i < *n; i++)
+		out[i] = (uint8_t)(hex_digit(text.p[2 * i]) << 4 | hex_digit(text.p[2 * i + 1]));
+	return true;
 }
 
 /* The bytes of a value of that type in `out`; false: the text is none. */
@@ -80,9 +92,9 @@ static bool value_bytes(struct event_writer *w, const struct yaml_node *v, enum 
 		memcpy(out, &v->integer, *n = sizeof v->integer);
 		return fine && v->type == YAML_INT && (type == FACT_INT || v->integer >= 0);
 	case FACT_BOOL:
-		out[0] = v->integer != 0;
+		out[0] = v->type == YAML_BOOL ? v->integer != 0 : bytes_isi(text, "true");
 		*n = 1;
-		return fine && v->type == YAML_BOOL;
+		return fine && (v->type == YAML_BOOL || out[0] || bytes_isi(text, "false"));
 	case FACT_IP:
 		fine = fine && addr_parse(text, &ip);
 		memcpy(out, &ip, *n = sizeof ip);
@@ -95,13 +107,10 @@ static bool value_bytes(struct event_writer *w, const struct yaml_node *v, enum 
 		fine = fine && parse_time(text, &ns);
 		memcpy(out, &ns, *n = sizeof ns);
 		return fine;
-	case FACT_BYTES:
-		*n = text.n / 2;
-		for (size_t i = 0; fine && i < text.n; i++)
-			fine = hex_digit(text.p[i]) >= 0;
-		for (size_t i = 0; fine && i < *n; i++)
-			out[i] = (uint8_t)(hex_digit(text.p[2 * i]) << 4 | hex_digit(text.p[2 * i + 1]));
-		return fine && text.n % 2 == 0;
+	case FACT_BYTES: /* hex, or what doc_event wrote as the text it is */
+		if (hex_bytes(text, out, n))
+			return fine;
+		break;
 	case FACT_STR:
 	case FACT_PHI:
 		break;
@@ -124,27 +133,30 @@ static bool put_fact(
 {
 	struct event *e = record_of(w);
 	uint8_t value[4096];
-	size_t n, room = EVENT_WRITE_BYTES - e->len;
+	size_t n, at = 0, room = EVENT_WRITE_BYTES - e->len;
 	struct fact *fact = (struct fact *)(void *)(w->record + e->len);
-	bool list = v->type == YAML_LIST, phi = privacy_is_phi(f->privacy);
-	if (room < sizeof *fact + (list ? v->n : 1) * (sizeof value + 2) + 8)
+	bool list = v->type == YAML_LIST, phi = privacy_is_phi(f->privacy), many = f->list && !phi;
+	if (list && v->n == 0)
+		return true; /* a list without elements is absent */
+	if (room < sizeof *fact + 8)
 		return false;
+	room = room - sizeof *fact - 8 < UINT16_MAX ? room - sizeof *fact - 8 : UINT16_MAX;
 	*fact = (struct fact){ .field = number, .type = (uint8_t)(phi ? FACT_PHI : f->type) };
 	for (size_t i = 0; i < (list ? v->n : 1); i++) {
-		if (!value_bytes(w, list ? v->items[i] : v, f->type, f->privacy, value, &n))
+		if (!value_bytes(w, list ? v->items[i] : v, f->type, f->privacy, value, &n) ||
+			(i > 0 && !many) || at + n + 2 > room)
 			return false;
-		if (f->list && !phi) {
+		if (many) {
 			uint8_t length[2] = { (uint8_t)n, (uint8_t)(n >> 8) };
-			memcpy(fact->value + fact->len, length, 2);
-			fact->len = (uint16_t)(fact->len + 2);
+			memcpy(fact->value + at, length, 2);
+			at += 2;
 			fact->count++;
-		} else if (i > 0) {
-			return false;
 		}
-		memcpy(fact->value + fact->len, value, n);
-		fact->len = (uint16_t)(fact->len + n);
+		memcpy(fact->value + at, value, n);
+		at += n;
 	}
-	e->len += (uint32_t)(sizeof *fact + ((fact->len + 7u) & ~7u));
+	fact->len = (uint16_t)at;
+	e->len += (uint32_t)(sizeof *fact + ((at + 7u) & ~(size_t)7));
 	e->n_facts++;
 	if (phi)
 		e->phi |= PHI_BIT(f->privacy);
@@ -183,51 +195,78 @@ static bool protocol_of(const struct yaml_node *v, uint8_t *out)
 	return false;
 }
 
-static bool put_common(struct event_writer *w, enum common_field field, const struct yaml_node *v)
+static bool put_vlans(struct conv *c, const struct yaml_node *v)
+{
+	bool list = v->type == YAML_LIST;
+	const struct yaml_node *first = list && v->n ? v->items[0] : v;
+	const struct yaml_node *second = list && v->n ? v->items[v->n - 1] : v;
+	return number_of(first, 4095, &c->vlan[0]) && number_of(second, 4095, &c->vlan[1]) &&
+	       !(list && v->n > 2);
+}
+
+enum put_result { PUT_WRONG, PUT_DONE, PUT_ELSEWHERE };
+
+static enum put_result done(bool fine)
+{
+	return fine ? PUT_DONE : PUT_WRONG;
+}
+
+static enum put_result put_flag(const struct yaml_node *v, bool *flag, bool when)
+{
+	*flag = (v->integer != 0) == when;
+	return done(v->type == YAML_BOOL);
+}
+
+static enum put_result put_common(struct event_writer *w, enum common_field field, const struct yaml_node *v)
 {
 	struct event *e = record_of(w);
 	struct conv *c = &e->conv;
 	struct bytes text = v->text ? yaml_text(v) : (struct bytes){ 0 };
-	bool is_bool = v->type == YAML_BOOL, truth = v->integer != 0, source = bytes_is(text, "source");
 	switch (field) {
 	case COMMON_SOURCE_IP:
-		return addr_parse(text, &c->src);
+		return done(addr_parse(text, &c->src));
 	case COMMON_DESTINATION_IP:
-		return addr_parse(text, &c->dst);
+		return done(addr_parse(text, &c->dst));
 	case COMMON_SOURCE_MAC:
-		return mac_parse(text, &c->smac);
+		return done(mac_parse(text, &c->smac));
 	case COMMON_DESTINATION_MAC:
-		return mac_parse(text, &c->dmac);
+		return done(mac_parse(text, &c->dmac));
 	case COMMON_SOURCE_PORT:
-		return number_of(v, 65535, &c->sport);
+		return done(number_of(v, 65535, &c->sport));
 	case COMMON_DESTINATION_PORT:
-		return number_of(v, 65535, &c->dport);
+		return done(number_of(v, 65535, &c->dport));
 	case COMMON_TRANSPORT:
-		return protocol_of(v, &c->proto);
+		return done(protocol_of(v, &c->proto));
 	case COMMON_ENCRYPTED:
-		c->encrypted = truth;
-		return is_bool;
+		return put_flag(v, &c->encrypted, true);
 	case COMMON_INITIATOR_KNOWN:
-		c->initiator_known = truth;
-		return is_bool;
+		return put_flag(v, &c->initiator_known, true);
 	case COMMON_STANDARD_PORT:
-		c->odd_port = !truth;
-		return is_bool;
+		return put_flag(v, &c->odd_port, false);
 	case COMMON_VLAN:
-		return number_of(v, 4095, &c->vlan[0]) && (c->vlan[1] = c->vlan[0], true);
+		return done(put_vlans(c, v));
 	case COMMON_SENDER:
-		e->dir = source ? DIR_CLIENT : DIR_SERVER;
-		return source || bytes_is(text, "destination");
+		e->dir = bytes_is(text, "source") ? DIR_CLIENT : DIR_SERVER;
+		return done(e->dir == DIR_CLIENT || bytes_is(text, "destination"));
 	default:
-		return false;
+		return PUT_ELSEWHERE;
 	}
+}
+
+/* What the conversation's line says and a view works out from it again, or nobody asks for. */
+static bool is_output_only(struct bytes name)
+{
+	static const char *const names[] = { "network.type", "network.community_id", "network.vni", "packet",
+		"event.flags", "ecs.version" };
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (bytes_is(name, names[i]))
+			return true;
+	return bytes_starts(name, "observer.");
 }
 
 /* ---- events ---------------------------------------------------------------------------------------- */
 
-/* The event of that category and action (or, without one, the category's first). */
-static bool find_event(
-	struct event_writer *w, const struct yaml_node *at, struct bytes category, struct bytes action)
+static bool is_event(struct event_writer *w, struct bytes category, struct bytes action)
 {
 	struct event *e = record_of(w);
 	for (unsigned p = 0; p < PROTO_N; p++) {
@@ -239,42 +278,132 @@ static bool find_event(
 				return true;
 		}
 	}
-	return complain(w, at, "there is no such event:", action.n ? action : category);
+	return false;
+}
+
+/* The event of that category and action (or, without one, the category's first). */
+static bool find_event(
+	struct event_writer *w, const struct yaml_node *at, struct bytes category, struct bytes action)
+{
+	return is_event(w, category, action) ||
+	       complain(w, at, "there is no such event:", action.n ? action : category);
+}
+
+/* Keys that are read before all others, in both spellings: a test's and a line's of events.jsonl. */
+static const struct yaml_node *head(const struct yaml_node *map, const char *ours, const char *line)
+{
+	const struct yaml_node *n = yaml_get(map, line);
+	return n ? n : yaml_get(map, ours);
+}
+
+/* Says which field was perhaps meant. */
+static bool unknown_field(struct event_writer *w, const struct yaml_node *key)
+{
+	const struct event_schema *s = w->schema;
+	const char *names[SCHEMA_FIELDS];
+	unsigned category = event_schema_category_of(s, record_of(w)), n = 0;
+	for (uint16_t i = 0; i < s->n_fields; i++)
+		if (event_schema_has(s, category, i))
+			names[n++] = s->field[i].name;
+	const char *near = diag_nearest(yaml_text(key), names, n);
+	diag_add(w->diag, DIAG_ERROR, w->file, key->line, key->column, "E240",
+		"this event has no field \"%s\"%s%s%s", key->text, near ? ": is it \"" : "", near ? near : "",
+		near ? "\"?" : "");
+	return false;
+}
+
+/* A value of the schema's field `number`: of the dissector's field of that name where it has one. */
+static bool put_field(
+	struct event_writer *w, uint16_t number, const struct yaml_node *key, const struct yaml_node *v)
+{
+	const struct schema_field *sf = &w->schema->field[number];
+	unsigned proto = record_of(w)->proto;
+	const struct field *f = proto == PROTO_named ? NULL : dissectors[proto]->fields;
+	struct field written = { sf->name, sf->type, sf->privacy, v->type == YAML_LIST };
+	uint16_t at = (uint16_t)(FIELD_WRITTEN | number);
+	for (uint16_t i = 0; f && f[i].name; i++) {
+		if (strcmp(sf->name, f[i].name) != 0)
+			continue;
+		written = f[i];
+		at = i;
+		break;
+	}
+	return put_fact(w, &written, at, v) || complain(w, v, "not a value of", yaml_text(key));
 }
 
 static bool put(struct event_writer *w, const struct yaml_node *key, const struct yaml_node *v)
 {
+	static const char *const heads[] = { "category", "event.category", "event.action", "time",
+		"@timestamp" };
 	const struct event_schema *s = w->schema;
-	const struct event *e = record_of(w);
+	struct event *e = record_of(w);
 	struct bytes name = yaml_text(key);
-	if (bytes_is(name, "category") || bytes_is(name, "action") || bytes_is(name, "time"))
+	for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+		if (bytes_is(name, heads[i]))
+			return true;
+	if (bytes_is(name, "action") && w->action_is_event)
 		return true;
-	if (bytes_is(name, "phi"))
-		return put_phi(w, v) || complain(w, v, "not a class of patient data", (struct bytes){ 0 });
-	const struct field *f = dissectors[e->proto]->fields;
-	for (uint16_t i = 0; f && f[i].name; i++)
-		if (bytes_is(name, f[i].name))
-			return put_fact(w, &f[i], i, v) || complain(w, v, "not a value of", name);
 	int number = s->schema.field(&s->schema, event_category(e), name);
-	if (number >= 0 && number < COMMON_N)
-		return put_common(w, (enum common_field)number, v) || complain(w, v, "not a value of", name);
+	if ((bytes_is(name, "phi") || bytes_is(name, "phi.classes")) && !put_phi(w, v))
+		return complain(w, v, "not a class of patient data", (struct bytes){ 0 });
+	if (bytes_is(name, "phi") || (bytes_is(name, "phi.classes") && number < 0))
+		return true;
+	if (is_output_only(name))
+		return true;
+	if (number < 0)
+		return unknown_field(w, key);
+	enum put_result r = number < COMMON_N ? put_common(w, (enum common_field)number, v) : PUT_ELSEWHERE;
+	if (r == PUT_WRONG)
+		return complain(w, v, "not a value of", name);
+	if (r == PUT_DONE)
+		return true;
 	if (number < s->source_device)
-		return complain(w, key, "this event has no field", name);
+		return put_field(w, (uint16_t)number, key, v);
 	event_view_pretend(w->view, (uint16_t)number, v->text ? yaml_text(v) : (struct bytes){ 0 });
 	return true;
 }
 
+/* Lines of events.jsonl say all there is of the conversation; a test leaves out what does not matter. */
+static void conversation(struct event *e, bool is_line)
+{
+	e->conv = (struct conv){ .initiator_known = true };
+	if (is_line)
+		return;
+	e->conv.sport = 40000;
+	e->conv.dport = 4000;
+	e->conv.proto = L4_TCP;
+	addr_parse(bytes_str("10.0.0.1"), &e->conv.src);
+	addr_parse(bytes_str("10.0.0.2"), &e->conv.dst);
+}
+
+/* `action` names the event, except where the category has a field of that name and no event of the value
+ * (flow: what a firewall did; smb). */
+static bool choose_event(struct event_writer *w, const struct yaml_node *map)
+{
+	const struct yaml_node *category = head(map, "category", "event.category");
+	const struct yaml_node *action = yaml_get(map, "event.action"), *ours = yaml_get(map, "action");
+	const struct schema *s = &w->schema->schema;
+	struct bytes name = yaml_text(category);
+	bool is_field = ours && s->field(s, name, bytes_str("action")) >= 0 &&
+			!is_event(w, name, ours->text ? yaml_text(ours) : (struct bytes){ 0 });
+	w->action_is_event = !is_field;
+	if (!action && !is_field)
+		action = ours;
+	return find_event(
+		w, category, name, action && action->text ? yaml_text(action) : (struct bytes){ 0 });
+}
+
 const struct event *event_write(struct event_writer *w, const struct yaml_node *map)
 {
-	const struct yaml_node *category = yaml_get(map, "category"), *action = yaml_get(map, "action");
-	const struct yaml_node *time = yaml_get(map, "time");
+	const struct yaml_node *category = head(map, "category", "event.category");
+	const struct yaml_node *time = head(map, "time", "@timestamp");
 	struct event *e = record_of(w);
 	int64_t ns = 0;
-	if (map->type != YAML_MAP || !category) {
+	if (map->type != YAML_MAP || !category || !category->text) {
 		complain(w, map, "an event is a mapping with a `category`", (struct bytes){ 0 });
 		return NULL;
 	}
-	if (time && !parse_time(yaml_text(time), &ns)) {
+	if (time && !(time->text && parse_time(yaml_text(time), &ns))) {
 		complain(w, time, "a time like 2026-03-01T08:00:00Z is needed", (struct bytes){ 0 });
 		return NULL;
 	}
@@ -282,10 +411,8 @@ const struct event *event_write(struct event_writer *w, const struct yaml_node *
 	*e = (struct event){
 		.len = sizeof *e, .record = RECORD_EVENT, .ts_ns = w->now_ns, .packet = ++w->packet
 	};
-	e->conv = (struct conv){ .sport = 40000, .dport = 4000, .proto = L4_TCP, .initiator_known = true };
-	addr_parse(bytes_str("10.0.0.1"), &e->conv.src);
-	addr_parse(bytes_str("10.0.0.2"), &e->conv.dst);
-	if (!find_event(w, category, yaml_text(category), action ? yaml_text(action) : (struct bytes){ 0 }))
+	conversation(e, yaml_get(map, "event.category"));
+	if (!choose_event(w, map))
 		return NULL;
 	event_view_pretend_none(w->view);
 	for (size_t i = 0; i < map->n; i++)

@@ -11,11 +11,33 @@
 
 struct policy;
 
+enum rule_status {
+	STATUS_UNSUPPORTED, /* never loaded */
+	STATUS_DEPRECATED,
+	STATUS_EXPERIMENTAL,
+	STATUS_TEST, /* also of a rule that says nothing */
+	STATUS_STABLE,
+};
+
+struct policy_options {
+	bool strict_logsource; /* a rule that attaches nowhere is an error (E131), not skipped (S1) */
+	bool compat_host;      /* rules of hosts' logs look at dns and flow events */
+	bool load_deprecated;
+	enum rule_status min_status; /* what is less is skipped (S5); deprecated ones are load_deprecated's */
+	const struct network *home;  /* of the site, besides the private ranges; borrowed */
+	size_t n_home;
+};
+
 /* Every .yml/.yaml below the paths, or the files themselves. NULL when anything is wrong: all of it is in
  * diag. Fingerprint documents in the same tree are left to fingerprints_load. */
 struct policy *policy_load(const char *const *paths, size_t n, struct diag *diag);
 /* The same of one text, for tests; `name` stands in messages. */
 struct policy *policy_load_text(const char *name, struct bytes text, struct diag *diag);
+/* The same with other options than all zero. */
+struct policy *policy_load_with(
+	const struct policy_options *o, const char *const *paths, size_t n, struct diag *diag);
+struct policy *policy_load_text_with(
+	const struct policy_options *o, const char *name, struct bytes text, struct diag *diag);
 void policy_free(struct policy *p);
 size_t policy_rules(const struct policy *p);
 

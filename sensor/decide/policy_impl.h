@@ -8,9 +8,16 @@
 
 enum { MAX_RULES = 50000, MAX_BY = 8, MAX_EVIDENCE = 64 };
 
+/* What a log source takes for granted besides the category. */
+enum where { WHERE_ALL, WHERE_SMB_FILE, WHERE_SMB_TREE, WHERE_TO_HOME, WHERE_TO_OUTSIDE, WHERE_N };
+
 struct rule {
 	struct rule_text text;
 	struct detect *detect;
+	enum where where;
+	const struct detect *source; /* of `where`, ANDed to the rule; NULL: nothing */
+	bool of_host;                /* written for a host's log */
+	const struct yaml_node *related;
 	uint32_t number;
 	unsigned category; /* of the events it looks at, event_schema_category() */
 	bool silent;       /* sensor.alert: never */
@@ -28,6 +35,9 @@ struct rule {
 
 struct policy {
 	struct arena memory;
+	struct policy_options options;
+	struct detect *where[WHERE_N];
+	struct yaml_file where_file[WHERE_N];
 	struct event_schema *schema;
 	struct yaml_file *files; /* kept: tests stand in them */
 	size_t n_files, cap_files;
@@ -49,8 +59,19 @@ struct loader {
 void rule_load(struct loader *l, const struct yaml_node *doc);
 /* The `sensor` block of a rule. */
 void rule_sensor(struct loader *l, struct rule *r, const struct yaml_node *sensor);
-/* Category of a log source (section 5), or -1: attaches to nothing this sensor sees, which was said. */
-int logsource_attach(struct loader *l, const struct yaml_node *doc, const struct yaml_node *logsource);
+/* Category of a log source (section 5), or -1: attaches to nothing this sensor sees, which was said. Fills
+ * what the source takes for granted in the rule. */
+int logsource_attach(
+	struct loader *l, struct rule *r, const struct yaml_node *doc, const struct yaml_node *logsource);
+/* False, after saying so (S2): the rule is of a host's log and names what only the host knows. */
+bool logsource_can_judge(struct loader *l, const struct rule *r, const struct yaml_node *detection);
+/* When all is loaded: compiles what sources take for granted. */
+void logsource_complete(struct loader *l);
+void logsource_free(struct policy *p);
+/* `related` of a rule: E127 when it is wrong. */
+void related_load(struct loader *l, struct rule *r, const struct yaml_node *doc);
+/* When all is loaded: W122 for rules that another says it replaces. */
+void related_complete(struct loader *l);
 
 /* For messages and checks of documents. */
 void load_error(struct loader *l, const struct yaml_node *at, const char *code, const char *format, ...)
@@ -67,6 +88,9 @@ int load_choice(struct loader *l, const struct yaml_node *value, const char *con
 void load_keys(struct loader *l, const struct yaml_node *map, const char *const *names, size_t n, bool error);
 
 /* ---- running ---- */
+
+/* Does the rule hold of the event looked at: its log source's part and its own. reason may be NULL. */
+bool rule_holds(const struct rule *r, const struct view *v, struct detect_reason *reason);
 
 struct policy_run {
 	const struct policy *p;

@@ -327,6 +327,8 @@ static struct policy *policy_complete(struct loader *l, size_t errors_before)
 {
 	check_unique(l);
 	check_durations(l);
+	related_complete(l);
+	logsource_complete(l);
 	index_rules(l->p);
 	if (l->diag->errors == errors_before)
 		return l->p;
@@ -334,23 +336,32 @@ static struct policy *policy_complete(struct loader *l, size_t errors_before)
 	return NULL;
 }
 
-struct policy *policy_load(const char *const *paths, size_t n, struct diag *diag)
+struct policy *policy_load_with(
+	const struct policy_options *o, const char *const *paths, size_t n, struct diag *diag)
 {
 	size_t errors = diag->errors;
 	struct loader l = { .p = policy_new(diag), .diag = diag };
 	if (!l.p)
 		return NULL;
+	l.p->options = *o;
 	for (size_t i = 0; i < n; i++)
 		root_load(&l, paths[i]);
 	return policy_complete(&l, errors);
 }
 
-struct policy *policy_load_text(const char *name, struct bytes text, struct diag *diag)
+struct policy *policy_load(const char *const *paths, size_t n, struct diag *diag)
+{
+	return policy_load_with(&(struct policy_options){ 0 }, paths, n, diag);
+}
+
+struct policy *policy_load_text_with(
+	const struct policy_options *o, const char *name, struct bytes text, struct diag *diag)
 {
 	size_t errors = diag->errors;
 	struct loader l = { .p = policy_new(diag), .diag = diag };
 	if (!l.p)
 		return NULL;
+	l.p->options = *o;
 	struct yaml_file *f = file_new(&l, name, "");
 	(void)yaml_parse(name, text, f, diag);
 	for (size_t i = 0; i < f->n; i++)
@@ -358,10 +369,16 @@ struct policy *policy_load_text(const char *name, struct bytes text, struct diag
 	return policy_complete(&l, errors);
 }
 
+struct policy *policy_load_text(const char *name, struct bytes text, struct diag *diag)
+{
+	return policy_load_text_with(&(struct policy_options){ 0 }, name, text, diag);
+}
+
 void policy_free(struct policy *p)
 {
 	if (!p)
 		return;
+	logsource_free(p);
 	for (size_t i = 0; i < p->n_rules; i++)
 		detect_free(p->rules[i]->detect);
 	for (size_t i = 0; i < p->n_files; i++)

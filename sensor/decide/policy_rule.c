@@ -11,101 +11,6 @@ static bool is_wardwatch(const struct yaml_node *doc)
 	return d && bytes_is(yaml_text(d), "wardwatch/1");
 }
 
-/* ---- log sources -------------------------------------------------------------------------------- */
-
-/* The first row that fits; "" is "not given or anything". `category` "=": our category is the service. */
-static const struct {
-	const char *product, *service, *category, *ours;
-} sources[] = {
-	{ "zeek", "conn", "", "flow" },
-	{ "zeek", "ssl", "", "tls" },
-	{ "zeek", "rfb", "", "vnc" },
-	{ "zeek", "smb_files", "", "" }, /* needs smb.object, with the SMB dissector */
-	{ "zeek", "smb_mapping", "", "" },
-	{ "zeek", "files", "", "file" },
-	{ "", "connection", "network", "flow" },
-	{ "", "dns", "network", "dns" },
-	{ "", "", "dns", "dns" },
-	{ "", "", "firewall", "flow" },
-};
-
-static const char *source_text(struct loader *l, const struct yaml_node *map, const char *key)
-{
-	const char *text = load_text(l, map, key, SHORT_TEXT);
-	for (const char *c = text; *c; c++)
-		if (*c >= 'A' && *c <= 'Z') {
-			load_error(l, yaml_get(map, key), "E130", "`%s` is written in lower case", key);
-			return "";
-		}
-	return text;
-}
-
-static bool fits(const char *want, const char *have)
-{
-	return *want == 0 || strcmp(want, have) == 0;
-}
-
-static bool is_service_of_zeek(const char *service)
-{
-	static const char *const same[] = { "dns", "http", "x509", "dhcp", "ftp", "smtp", "snmp", "ssh",
-		"rdp", "ntp", "radius", "sip", "mqtt", "ldap", "kerberos", "ntlm", "dce_rpc", "syslog",
-		"modbus", "bacnet" };
-	for (size_t i = 0; i < sizeof same / sizeof *same; i++)
-		if (strcmp(service, same[i]) == 0)
-			return true;
-	return false;
-}
-
-static int native_category(struct loader *l, const struct yaml_node *at, const char *service)
-{
-	const struct event_schema *s = l->p->schema;
-	const char *names[SCHEMA_CATEGORIES];
-	char copies[SCHEMA_CATEGORIES][32];
-	int c = event_schema_category(s, bytes_str(service));
-	if (c >= 0)
-		return c;
-	for (unsigned i = 0; i < s->n_categories; i++) {
-		snprintf(copies[i], sizeof copies[i], "%.*s", (int)s->category[i].n,
-			(const char *)s->category[i].p);
-		names[i] = copies[i];
-	}
-	const char *near = diag_nearest(bytes_str(service), names, s->n_categories);
-	load_error(l, at, "E131", "no event of this sensor is of the category \"%s\"%s%s%s", service,
-		near ? ": is it \"" : "", near ? near : "", near ? "\"?" : "");
-	return -1;
-}
-
-int logsource_attach(struct loader *l, const struct yaml_node *doc, const struct yaml_node *logsource)
-{
-	const char *ours = NULL;
-	if (!logsource || logsource->type != YAML_MAP) {
-		load_error(l, logsource ? logsource : doc, "E130",
-			"`logsource` says which events a rule looks at, like "
-			"{product: wardwatch, service: dicom}");
-		return -1;
-	}
-	const char *product = source_text(l, logsource, "product"),
-		   *service = source_text(l, logsource, "service");
-	const char *category = source_text(l, logsource, "category");
-	if (!*product && !*service && !*category) {
-		load_error(l, logsource, "E130", "`logsource` needs one of product, service and category");
-		return -1;
-	}
-	if (strcmp(product, "wardwatch") == 0)
-		return native_category(l, logsource, service);
-	for (size_t i = 0; i < sizeof sources / sizeof *sources && !ours; i++)
-		if (fits(sources[i].product, product) && fits(sources[i].service, service) &&
-			fits(sources[i].category, category))
-			ours = sources[i].ours;
-	if (!ours && strcmp(product, "zeek") == 0 && is_service_of_zeek(service))
-		ours = service;
-	int c = ours ? event_schema_category(l->p->schema, bytes_str(ours)) : -1;
-	if (c < 0)
-		diag_add(l->diag, DIAG_SKIPPED, l->file, logsource->line, logsource->column, "S1",
-			"this sensor sees no events of this log source");
-	return c;
-}
-
 /* ---- small fields ------------------------------------------------------------------------------- */
 
 static bool is_uuid(const char *t)
@@ -225,22 +130,41 @@ static void load_level(struct loader *l, const struct yaml_node *doc, struct rul
 	t->level = i < 0 ? LEVEL_MEDIUM : (enum level)i;
 }
 
+static bool is_one_of(const struct yaml_node *v, const char *const *names, size_t n)
+{
+	for (size_t i = 0; v->type == YAML_STRING && i < n; i++)
+		if (bytes_is(yaml_text(v), names[i]))
+			return true;
+	return false;
+}
+
 /* False: not to be loaded. */
 static bool check_status(struct loader *l, const struct yaml_node *doc)
 {
-	static const char *const known[] = { "stable", "test", "experimental", "deprecated", "unsupported" };
+	static const char *const known[] = { [STATUS_UNSUPPORTED] = "unsupported",
+		[STATUS_DEPRECATED] = "deprecated",
+		[STATUS_EXPERIMENTAL] = "experimental",
+		[STATUS_TEST] = "test",
+		[STATUS_STABLE] = "stable" };
+	const struct policy_options *o = &l->p->options;
 	static const char *const taxonomies[] = { "sigma", "ecs", "zeek" };
 	const struct yaml_node *status = yaml_get(doc, "status"), *taxonomy = yaml_get(doc, "taxonomy");
 	const struct yaml_node *dialect = yaml_get(doc, "dialect");
-	int i = status ? load_choice(l, status, known, 5) : 0;
+	int i = status ? load_choice(l, status, known, 5) : STATUS_TEST;
 	if (dialect && !bytes_is(yaml_text(dialect), "wardwatch/1") && !bytes_is(yaml_text(dialect), "sigma"))
 		load_error(l, dialect, "E113", "`dialect` is sigma or wardwatch/1");
-	if (taxonomy && load_choice(l, taxonomy, taxonomies, 3) < 0)
+	if (taxonomy && !is_one_of(taxonomy, taxonomies, 3)) {
+		load_error(l, taxonomy, "E123", "`taxonomy` is sigma, ecs or zeek");
 		return false;
-	if (i < 3)
-		return i >= 0;
-	diag_add(l->diag, DIAG_SKIPPED, l->file, status->line, status->column, "S5", "its status is %s",
-		known[i]);
+	}
+	bool loads = i == STATUS_DEPRECATED ? o->load_deprecated
+					    : i > STATUS_DEPRECATED && i >= (int)o->min_status;
+	if (loads || i < 0)
+		return loads;
+	diag_add(l->diag, DIAG_SKIPPED, l->file, status ? status->line : doc->line,
+		status ? status->column : doc->column, "S5", "its status is %s%s%s", known[i],
+		i > STATUS_DEPRECATED ? ", and min-status is " : "",
+		i > STATUS_DEPRECATED ? known[o->min_status] : "");
 	return false;
 }
 
@@ -294,10 +218,13 @@ void rule_load(struct loader *l, const struct yaml_node *doc)
 	load_identity(l, doc, &r->text);
 	load_lists(l, doc, &r->text);
 	load_level(l, doc, &r->text);
-	int category = logsource_attach(l, doc, yaml_get(doc, "logsource"));
+	related_load(l, r, doc);
+	int category = logsource_attach(l, r, doc, yaml_get(doc, "logsource"));
 	if (category < 0 || !check_detection(l, detection))
 		return;
 	r->category = (unsigned)category;
+	if (!logsource_can_judge(l, r, detection))
+		return;
 	load_fields(l, doc, r, &r->text);
 	if (sensor && is_wardwatch(doc))
 		rule_sensor(l, r, sensor);

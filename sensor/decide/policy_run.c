@@ -71,7 +71,7 @@ static void hit(struct policy_run *r, const struct rule *rule, const struct even
 {
 	char by[BY_TEXT];
 	struct alert a = { .rule = rule, .event = e, .level = rule->text.level };
-	(void)detect_eval(rule->detect, event_view_as_view(r->view), &a.reason);
+	(void)rule_holds(rule, event_view_as_view(r->view), &a.reason);
 	a.source = event_view_device(r->view, DIR_CLIENT);
 	a.destination = event_view_device(r->view, DIR_SERVER);
 	fold_hit(r->fold, r, &a, by_values(r, rule, by));
@@ -89,7 +89,7 @@ void policy_event(struct policy_run *r, const struct event *e)
 	event_view_look(r->view, e);
 	for (size_t i = 0; i < p->n_of_category[category]; i++) {
 		const struct rule *rule = p->of_category[category][i];
-		if (!rule->silent && detect_eval(rule->detect, event_view_as_view(r->view), NULL))
+		if (!rule->silent && rule_holds(rule, event_view_as_view(r->view), NULL))
 			hit(r, rule, e);
 	}
 }

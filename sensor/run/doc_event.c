@@ -193,6 +193,8 @@ static void conv_json(struct json_doc *d, const struct conv *c)
 		json_text(d, "network.community_id", id);
 	json_bool(d, "network.encrypted", c->encrypted);
 	json_bool(d, "network.initiator_known", c->initiator_known);
+	if (c->odd_port)
+		json_bool(d, "network.standard_port", false);
 }
 
 void event_json(struct json_doc *d, const struct doc_context *ctx, const struct event *e)

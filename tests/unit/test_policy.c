@@ -187,11 +187,11 @@ static void warned_and_skipped(void **state)
 		{ HEAD SOURCE BODY "sensor: {category: policy}\n", "W125", 1 },
 		{ OURS "descripton: x\n", "W126", 1 },
 		{ HEAD "status: deprecated\n" SOURCE BODY, "S5", 0 },
-		{ HEAD "logsource: {product: zeek, service: modbus}\ndetection: {s: {f: x}, condition: s}\n",
+		{ HEAD "logsource: {product: zeek, service: weird}\ndetection: {s: {f: x}, condition: s}\n",
 			"S1", 0 },
 		{ HEAD "logsource: {category: process_creation}\ndetection: {s: {f: x}, condition: s}\n",
 			"S1", 0 },
-		{ HEAD "logsource: {product: zeek, service: conn}\ndetection: {s: {history: x}, condition: "
+		{ HEAD "logsource: {product: zeek, service: conn}\ndetection: {s: {Image: x}, condition: "
 		       "s}\n",
 			"S2", 0 },
 	};
