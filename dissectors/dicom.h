@@ -126,6 +126,7 @@ struct dicom_message {
 	bool malformed;
 	uint16_t numbers_seen; /* bits of enum dicom_number */
 	uint16_t number[NUMBER_N];
+	bool phi_lost;             /* some of them are not kept, or cut */
 	uint16_t phi[PHI_CLASSES]; /* private values met and not kept, by class */
 	uint32_t texts_seen;       /* bits of enum dicom_text */
 	uint16_t kept_n;

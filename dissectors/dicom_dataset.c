@@ -136,6 +136,7 @@ static void note_phi(struct dicom_message *m, enum privacy class, struct bytes v
 {
 	bool has_words = class != PHI_FREE_TEXT && class != PHI_DIAGNOSIS && class != PHI_IMAGE;
 	v = bytes_trim(v);
+	m->phi_lost |= has_words && v.n && m->kept_n + 2 + v.n > DICOM_PRIVATE;
 	if (has_words && v.n && keep(m, KEPT_PHI + (class - PHI_NONE), v, DICOM_PRIVATE))
 		return;
 	uint16_t *n = &m->phi[class - PHI_NONE - 1];
@@ -153,6 +154,9 @@ static bool wanted(const struct dicom_reader *r)
 static void value_end(struct dicom_reader *r, struct dicom_message *m)
 {
 	struct bytes v = bytes_of(r->value, r->value_n);
+	enum privacy class = phi_of(r->tag);
+	if (r->rest && class != PHI_NONE && class != PHI_FREE_TEXT && class != PHI_DIAGNOSIS)
+		m->phi_lost = true;
 	r->skip = r->rest;
 	r->value_n = r->value_want = 0;
 	int number = r->is_command ? number_of(r->tag) : -1;
@@ -172,7 +176,6 @@ static void value_end(struct dicom_reader *r, struct dicom_message *m)
 		m->texts_seen |= 1u << text;
 		return;
 	}
-	enum privacy class = phi_of(r->tag);
 	if (class != PHI_NONE)
 		note_phi(m, class, v);
 }

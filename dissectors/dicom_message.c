@@ -232,6 +232,9 @@ static void tell_phi(const struct telling *t)
 	/* PS3.15 annex E: what a de-identified set still holds there are replacements. */
 	if (bytes_isi(dicom_text(m, TEXT_IDENTITY_REMOVED), "YES"))
 		return;
+	dx_charset(t->x, charset_of(dicom_text(m, TEXT_CHARACTER_SET)));
+	if (m->phi_lost)
+		dx_phi_lost(t->x);
 	tell_patient(t, F_PATIENT_ID, PHI_MRN, dicom_text(m, TEXT_PATIENT_ID));
 	tell_patient(t, F_PATIENT_NAME, PHI_PATIENT_NAME, dicom_text(m, TEXT_PATIENT_NAME));
 	for (struct bytes v; (v = dicom_kept_next(m, &at, &tag)).n;)

@@ -51,8 +51,8 @@ static const struct field hl7_fields[] = {
 	[DEVIATION] = { "hl7.framing_deviation", FACT_STR, OPEN, true },
 	[BATCH] = { "hl7.batch", FACT_BOOL, OPEN, false },
 	[SECURITY] = { "hl7.security_present", FACT_BOOL, OPEN, false },
-	[UDI] = { "hl7.device_udi", FACT_STR, OPEN, true },
-	[IDENTIFIER] = { "hl7.device_identifier", FACT_STR, OPEN, true },
+	[UDI] = { "hl7.device_udi", FACT_STR, PRODUCT, true },
+	[IDENTIFIER] = { "hl7.device_identifier", FACT_STR, PRODUCT, true },
 	[CHARACTER_SET] = { "hl7.character_set", FACT_STR, OPEN, true },
 	[PATIENT_ID] = { "hl7.patient_id", FACT_STR, PHI_MRN, true },
 	[PATIENT_NAME] = { "hl7.patient_name", FACT_STR, PHI_PATIENT_NAME, true },
@@ -208,25 +208,41 @@ static void tell_code(struct dx *x, unsigned field, struct bytes v, size_t most)
 
 static void tell_version(struct dx *x, struct bytes v)
 {
-	bool ok = bytes_starts(v, "2") && v.n <= 8;
+	bool ok = v.n <= 7 && bytes_at(v, 0) == '2';
 	for (size_t i = 0; i < v.n; i++)
-		ok &= ascii_digit(bytes_at(v, i)) || bytes_at(v, i) == '.';
+		ok &= i % 2 ? bytes_at(v, i) == '.' : ascii_digit(bytes_at(v, i));
 	if (ok)
 		ev_str(x, VERSION, v);
 }
 
-static void tell_character_sets(struct dx *x, const struct message *m)
+static bool is_character_set(struct bytes v)
 {
 	static const char *const known[] = { "ASCII", "8859/", "UNICODE", "GB 18030", "ISO IR", "ISO-8859",
 		"ISO_8859", "KS X 1001", "BIG-5", "CNS 11643", "JIS", "UTF-8", "UTF8" };
+	for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
+		if (!bytes_startsi(v, known[k]))
+			continue;
+		/* Behind it a part, a year, or UTF-8; six digits and more could be a number of somebody's. */
+		struct bytes rest = bytes_from(v, strlen(known[k]));
+		size_t digits = 0;
+		bool ok = rest.n <= 6;
+		for (size_t i = 0; i < rest.n; i++) {
+			int c = bytes_at(rest, i);
+			digits += ascii_digit(c);
+			ok &= ascii_digit(c) || c == '-' || c == ' ';
+		}
+		return (ok && digits <= 4) || bytes_isi(rest, " UTF-8") || bytes_isi(rest, " UTF-16");
+	}
+	return false;
+}
+
+static void tell_character_sets(struct dx *x, const struct message *m)
+{
 	struct cur c = cur_of(hl7_field(m, m->msh, 18));
 	for (unsigned i = 0; i < 4 && cur_more(&c); i++) {
 		struct bytes v = bytes_trim(hl7_repetition(m, &c));
-		bool ok = false;
-		for (size_t k = 0; k < sizeof known / sizeof *known; k++)
-			ok |= bytes_startsi(v, known[k]);
 		if (v.n)
-			ev_str(x, CHARACTER_SET, ok && v.n <= 16 ? v : bytes_str("other"));
+			ev_str(x, CHARACTER_SET, is_character_set(v) ? v : bytes_str("other"));
 	}
 }
 
@@ -253,7 +269,9 @@ static void tell_header(struct dx *x, const struct message *m, const struct fram
 	struct bytes type = hl7_field(m, m->msh, 9);
 	ev_str(x, TYPE, m->type);
 	ev_str(x, TRIGGER, m->trigger);
-	tell_code(x, STRUCTURE, hl7_component(m, type, 3), 7);
+	struct bytes structure = hl7_component(m, type, 3);
+	if (structure.n == 3 || bytes_at(structure, 3) == '_')
+		tell_code(x, STRUCTURE, structure, 7);
 	tell_version(x, hl7_component(m, hl7_field(m, m->msh, 12), 1));
 	tell(x, m, CONTROL_ID, hl7_field(m, m->msh, 10));
 	tell(x, m, SENDING_APPLICATION, hl7_label(m, hl7_field(m, m->msh, 3)));
@@ -340,6 +358,7 @@ static void tell_event(struct dx *x, struct message *m, const struct frame *f, c
 		ev_uint(x, ACK_LATENCY, x->ts_ns - acked->ts_ns);
 	hl7_device_facts(x, m, IDENTIFIER, UDI);
 	tell_character_sets(x, m);
+	dx_charset(x, charset_of(hl7_nth(hl7_field(m, m->msh, 18), m->repetition, 1)));
 	m->ids_told = tell_patients(x, m, PATIENT_ID, 3);
 	m->names_told = tell_patients(x, m, PATIENT_NAME, 5);
 	hl7_phi(x, m);

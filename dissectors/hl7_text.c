@@ -103,8 +103,13 @@ static void add_escape(const struct message *m, struct text *t, struct bytes cod
 	for (unsigned i = 0; code.n == 1 && i < sizeof means; i++)
 		if (first == letters[i])
 			text_add_byte(t, means[i]);
+	/* v2.9 2.7.5: \Cxxyy\ and \Mxxyyzz\ are the escape sequences of other character sets. */
+	if (first == 'C' || first == 'M')
+		text_add_byte(t, 0x1b);
 	/* v2.9 2.7.6: hexadecimal bytes, in pairs; an odd digit at the end says nothing. */
-	for (size_t i = 1; first == 'X' && is_hex(bytes_at(code, i)) && is_hex(bytes_at(code, i + 1)); i += 2)
+	for (size_t i = 1; (first == 'X' || first == 'C' || first == 'M') && is_hex(bytes_at(code, i)) &&
+			   is_hex(bytes_at(code, i + 1));
+		i += 2)
 		text_add_byte(
 			t, (uint8_t)(hex_digit(bytes_at(code, i)) << 4 | hex_digit(bytes_at(code, i + 1))));
 	if (first == '.')
@@ -316,6 +321,22 @@ static void phi_words_of(struct dx *x, struct message *m, enum privacy class, st
 	dx_phi_value(x, class, v);
 }
 
+/* XTN: a number in component 1 or 12, or in 6 and 7 (area, number); a mail address in 4, or in 1. */
+static void phi_contact(struct dx *x, struct message *m, enum privacy class, struct bytes v)
+{
+	static const unsigned places[] = { 4, 1, 12, 7 };
+	if (bytes_chr(v, 0, '@') < v.n)
+		class = PHI_EMAIL;
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+		struct bytes c = hl7_nth(v, m->component, places[i]);
+		if (bytes_trim(c).n && (class != PHI_EMAIL || bytes_chr(c, 0, '@') < c.n)) {
+			phi_words_of(x, m, class, c);
+			return;
+		}
+	}
+	dx_phi(x, class, 1);
+}
+
 static void phi_value(struct dx *x, struct message *m, const struct phi_row *row, struct bytes v)
 {
 	enum privacy class = (enum privacy)row->class;
@@ -348,10 +369,13 @@ static void phi_value(struct dx *x, struct message *m, const struct phi_row *row
 		break;
 	}
 	case CONTACT:
-		dx_phi(x, bytes_chr(v, 0, '@') < v.n ? PHI_EMAIL : class, 1);
+		phi_contact(x, m, class, v);
 		break;
 	default:
-		dx_phi(x, class, 1);
+		if (class == PHI_BIRTH_DATE) /* DTM: the mask knows it by its day */
+			phi_words_of(x, m, class, hl7_nth(v, m->component, 1));
+		else
+			dx_phi(x, class, 1);
 	}
 }
 

@@ -239,6 +239,11 @@ void json_text(struct json_doc *d, const char *key, const char *v)
 
 void json_suspect(struct json_doc *d, const char *key, struct bytes v)
 {
+	json_sealed(d, key, SEAL_SUSPECT, v);
+}
+
+void json_sealed(struct json_doc *d, const char *key, enum seal kind, struct bytes v)
+{
 	char head[JSON_SEAL_HEAD + 2];
 	v = bytes_first(v, 0xffff);
 	if (v.n == 0)
@@ -246,7 +251,7 @@ void json_suspect(struct json_doc *d, const char *key, struct bytes v)
 	uint8_t *to = pair_begin(d, key, v.n + JSON_SEAL_HEAD + 2);
 	if (!to)
 		return;
-	snprintf(head, sizeof head, "\"%c%04zx", JSON_SEAL, v.n);
+	snprintf(head, sizeof head, "\"%c%c%04zx", JSON_SEAL, kind, v.n);
 	memcpy(to, head, JSON_SEAL_HEAD + 1);
 	memcpy(to + JSON_SEAL_HEAD + 1, v.p, v.n);
 	to[JSON_SEAL_HEAD + 1 + v.n] = '"';

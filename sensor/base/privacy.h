@@ -14,7 +14,9 @@
 #include "base/bytes.h"
 
 enum privacy {
-	OPEN,    /* may be shown */
+	OPEN,    /* may be shown: a code, a number, a word of ours */
+	PRODUCT, /* text of a device (maker, model, serial) where no person belongs: shown unless one stands
+		    there */
 	SUSPECT, /* text in which a person could stand: reaches the hub, masked on output */
 	SECRET,  /* never leaves the dissector */
 	PHI_NONE,
@@ -50,13 +52,17 @@ struct privacy_key {
 
 /* Key material of any length. */
 void privacy_key_init(struct privacy_key *k, struct bytes secret, bool from_file);
+/* Of one word (privacy_token) as it is compared: the canonical form below with accents dropped and the
+ * letters that stand for one where there are none folded (Müller, Muller and MUELLER are one word). */
+struct pseudonym privacy_word(const struct privacy_key *k, struct bytes word);
 /* Of the value in canonical form: blanks at both ends cut, ASCII letters upper case, other characters folded
  * (utf8_fold) and in UTF-8; bytes that are no UTF-8 count as ISO 8859-1. */
 struct pseudonym privacy_pseudonym(const struct privacy_key *k, struct bytes value);
 /*
- * The next token of text that could name a person or a number: a run of letters, digits and bytes above
- * 127, three or more long; *at is the place to go on from, 0 at first. Empty view at the end. The same
- * cut is used on PHI in a dissector and on suspect text on output, so that the two can be compared.
+ * The next token of text that could name a person or a number: a run of letters, digits and characters above
+ * 127 that are no punctuation, three or more bytes long; *at is the place to go on from, 0 at first. Empty
+ * view at the end. The same cut is used on PHI in a dissector and on suspect text on output, so that the two
+ * can be compared.
  */
 struct bytes privacy_token(struct bytes text, size_t *at);
 

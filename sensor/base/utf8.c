@@ -34,6 +34,19 @@ uint32_t utf8_next(struct bytes *t)
 	return n ? c : (uint32_t)UTF8_RAW + first;
 }
 
+size_t utf8_put(uint32_t c, uint8_t out[4])
+{
+	if (c < 0x80) {
+		out[0] = (uint8_t)c;
+		return 1;
+	}
+	size_t n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+	for (size_t i = n - 1; i > 0; i--, c >>= 6)
+		out[i] = (uint8_t)(0x80 | (c & 0x3f));
+	out[0] = (uint8_t)(0xf00 >> n | c);
+	return n;
+}
+
 uint32_t utf8_fold(uint32_t c)
 {
 	if (c < 0x80)

@@ -11,6 +11,8 @@ enum { UTF8_RAW = 0x110000 };
 size_t utf8_length(struct bytes t);
 /* Takes the next character off t, which must not be empty. */
 uint32_t utf8_next(struct bytes *t);
+/* Writes c (at most 10FFFFH) in UTF-8; gives its bytes. */
+size_t utf8_put(uint32_t c, uint8_t out[4]);
 /* Unicode simple case folding (CaseFolding.txt, C and S): one code point to one code point. */
 uint32_t utf8_fold(uint32_t c);
 /* Characters in t. */

@@ -15,6 +15,7 @@
 #define WW_PACKET_DISSECT_H
 
 #include "base/bytes.h"
+#include "base/charset.h"
 #include "base/digest.h"
 #include "packet/event.h"
 
@@ -111,6 +112,11 @@ void dx_phi(struct dx *x, enum privacy phi_class, unsigned n);
 /* A patient's name or number met in the message but of no field of the event: sets the class and makes its
  * words masked on every output. Between begin and end. */
 void dx_phi_value(struct dx *x, enum privacy phi_class, struct bytes value);
+/* Between begin and end: the private values told from now on are written so, else CHARSET_UNSAID. */
+void dx_charset(struct dx *x, enum charset set);
+/* Between begin and end: there were private values that are not told with their words (too many, too long):
+ * nothing suspect is shown any more. */
+void dx_phi_lost(struct dx *x);
 /* One patient the message is about, by record number or else name: so that patients are counted right when it
  * is about several. Between begin and end; without a call the first record number told, else the first name,
  * stands for one patient. */
@@ -135,9 +141,11 @@ enum credential_outcome { CREDENTIAL_UNKNOWN, CREDENTIAL_ACCEPTED, CREDENTIAL_RE
 
 /* One authentication attempt. The secret itself is only measured and compared here. */
 struct credential {
-	const char *scheme;  /* "password", "username", "kerberos", "saml", "jwt", "basic" ... */
-	struct bytes user;   /* judged (default, service, personal, none), never kept */
-	struct bytes secret; /* measured and compared with known defaults, never kept */
+	const char *scheme; /* "password", "username", "kerberos", "saml", "jwt", "basic" ... */
+	/* Both are judged and never kept; a secret that is no known default and a personal user become masked
+	 * wherever they stand, a server may print them back. */
+	struct bytes user;   /* default, service, personal, none */
+	struct bytes secret; /* measured and compared with known defaults */
 	bool secret_seen;    /* false: `secret` was not on the wire */
 	bool cleartext;      /* it could be read by anyone on the path */
 	enum credential_outcome outcome;

@@ -85,12 +85,14 @@ struct dx_engine {
 	struct fact *last; /* for lists */
 	bool open_cut;
 	uint32_t phi, phi_n;
+	enum charset charset; /* of its private values */
 	bool patient_is_told, patient_is_mrn; /* by dx_patient; else the first value of its class */
 	unsigned n_patients;
 	struct pseudonym patients[DX_PATIENTS];
 	struct {
 		struct credential c;
 		const char *user_class, *length_class, *default_match;
+		struct phi_fact typed[2]; /* secret, user; length 0: nothing to mask */
 	} credentials[DX_CREDENTIALS];
 	unsigned n_credentials;
 };

@@ -36,6 +36,7 @@ enum event_flag {
 	EVENT_AFTER_GAP = 4, /* bytes were lost before this message */
 	EVENT_MIDSTREAM = 8, /* the conversation's beginning was not seen */
 	EVENT_PHI_LOST = 16, /* private values did not fit: the mask cannot know their words */
+	EVENT_PHI_UNREAD = 32, /* private values hold characters that could not be converted */
 };
 
 enum observation_about {
@@ -91,8 +92,9 @@ struct fact {
 };
 
 struct phi_fact {
-	uint8_t class; /* enum privacy, a PHI class */
+	uint8_t class; /* enum privacy, a PHI class; SECRET: kept for masking only */
 	uint8_t n_tokens;
+	uint8_t length; /* SECRET: bytes of it, for finding it in a text */
 	struct pseudonym whole;
 	struct pseudonym token[PHI_TOKENS];
 };

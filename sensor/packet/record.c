@@ -23,6 +23,7 @@ static void record_begin(struct dx *x, enum record_kind kind, enum proto proto, 
 	e->open = ev;
 	e->last = NULL;
 	e->phi = e->phi_n = 0;
+	e->charset = CHARSET_UNSAID;
 	e->patient_is_told = e->patient_is_mrn = false;
 	e->n_patients = 0;
 	if (!ev) {
@@ -132,6 +133,26 @@ static bool has_tokens(enum privacy class)
 	return class != PHI_FREE_TEXT && class != PHI_DIAGNOSIS && class != PHI_IMAGE;
 }
 
+enum { DATE_DIGITS = 8, PHONE_DIGITS = 7, DIGITS_MAX = 32 };
+
+/* Dates and phone numbers are written with all kinds of signs between the digits: the mask looks for YYYYMMDD
+ * and for a number's last seven digits. False: so many are not there. */
+static bool digits_token(const struct dx_engine *e, struct phi_fact *p, enum privacy class, struct bytes v)
+{
+	uint8_t d[DIGITS_MAX];
+	size_t n = 0, want = class == PHI_BIRTH_DATE ? DATE_DIGITS : PHONE_DIGITS;
+	for (struct cur c = cur_of(v); cur_more(&c) && n < sizeof d;) {
+		uint8_t b = cur_u8(&c);
+		if (ascii_digit(b))
+			d[n++] = b;
+	}
+	if (n >= want)
+		p->token[p->n_tokens++] =
+			privacy_word(e->key, bytes_of(class == PHI_BIRTH_DATE ? d : d + n - want, want));
+	explicit_bzero(d, sizeof d);
+	return n >= want;
+}
+
 /* The next tokens of v, as many as one fact holds; false when none was left. */
 static bool next_tokens(const struct dx_engine *e, struct phi_fact *p, struct bytes v, size_t *at)
 {
@@ -140,7 +161,7 @@ static bool next_tokens(const struct dx_engine *e, struct phi_fact *p, struct by
 		struct bytes token = privacy_token(v, at);
 		if (token.n == 0)
 			break;
-		p->token[p->n_tokens++] = privacy_pseudonym(e->key, token);
+		p->token[p->n_tokens++] = privacy_word(e->key, token);
 	}
 	return p->n_tokens > 0;
 }
@@ -156,14 +177,46 @@ static void phi_fact_put(struct dx_engine *e, unsigned field, const struct phi_f
 		e->open->flags |= EVENT_PHI_LOST;
 }
 
+enum { UTF8_ROOM = 1024 };
+
+static void learn_words(struct dx_engine *e, unsigned field, struct phi_fact *p, struct bytes v)
+{
+	enum privacy class = (enum privacy)p->class;
+	size_t at = 0;
+	if (class == PHI_BIRTH_DATE || class == PHI_PHONE) {
+		(void)digits_token(e, p, class, v);
+		phi_fact_put(e, field, p);
+		return;
+	}
+	if (class == PHI_EMAIL)
+		v = bytes_first(v, bytes_chr(v, 0, '@'));
+	bool has_words = has_tokens(class);
+	if (has_words)
+		(void)next_tokens(e, p, v, &at);
+	phi_fact_put(e, field, p);
+	while (has_words && next_tokens(e, p, v, &at))
+		phi_fact_put(e, FIELD_NONE, p);
+}
+
+/* Of the value, which becomes what is read of it, in UTF-8 (in room unless it is ASCII). */
+static struct pseudonym whole_pseudonym(
+	struct dx_engine *e, struct bytes *v, uint8_t room[UTF8_ROOM], bool *unread)
+{
+	*v = charset_utf8(e->charset, text_first(e, *v), room, UTF8_ROOM, unread);
+	return privacy_pseudonym(e->key, *v);
+}
+
 static void phi_put(struct dx_engine *e, unsigned field, enum privacy class, struct bytes v)
 {
-	struct phi_fact p = { .class = (uint8_t) class, .whole = privacy_pseudonym(e->key, v) };
-	size_t at = 0;
+	if (v.n > e->limits->fact_bytes && has_tokens(class) && e->open)
+		e->open->flags |= EVENT_PHI_LOST;
+	uint8_t room[UTF8_ROOM];
+	bool unread = false;
 	e->phi |= PHI_BIT(class);
 	e->phi_n++;
-	if (has_tokens(class))
-		(void)next_tokens(e, &p, v, &at);
+	struct phi_fact p = { .class = (uint8_t) class, .whole = whole_pseudonym(e, &v, room, &unread) };
+	if (unread && e->open && has_tokens(class))
+		e->open->flags |= EVENT_PHI_UNREAD;
 	bool is_mrn = class == PHI_MRN;
 	bool is_better = is_mrn ? !e->patient_is_mrn : class == PHI_PATIENT_NAME && e->n_patients == 0;
 	if (!e->patient_is_told && is_better) {
@@ -171,9 +224,8 @@ static void phi_put(struct dx_engine *e, unsigned field, enum privacy class, str
 		e->n_patients = 1;
 		e->patient_is_mrn = is_mrn;
 	}
-	phi_fact_put(e, field, &p);
-	while (has_tokens(class) && next_tokens(e, &p, v, &at))
-		phi_fact_put(e, FIELD_NONE, &p);
+	learn_words(e, field, &p, v);
+	explicit_bzero(room, v.p == room ? v.n : 0);
 }
 
 /* ---- events ------------------------------------------------------------------------------ */
@@ -200,6 +252,8 @@ static void put(struct dx *x, unsigned field, enum fact_type type, struct bytes 
 	if (!f)
 		return;
 	ASSERT(f->privacy != SECRET);
+	if ((type == FACT_STR || type == FACT_BYTES) && !privacy_is_phi(f->privacy))
+		v = text_first(e, v);
 	if (privacy_is_phi(f->privacy))
 		phi_put(e, field, f->privacy, v);
 	else if (f->list)
@@ -211,7 +265,7 @@ static void put(struct dx *x, unsigned field, enum fact_type type, struct bytes 
 void ev_str(struct dx *x, unsigned field, struct bytes v)
 {
 	if (v.n)
-		put(x, field, FACT_STR, text_first(x->engine, v));
+		put(x, field, FACT_STR, v);
 }
 
 void ev_text(struct dx *x, unsigned field, const char *v)
@@ -254,7 +308,18 @@ void ev_time(struct dx *x, unsigned field, int64_t ns_since_1970)
 void ev_bytes(struct dx *x, unsigned field, struct bytes v)
 {
 	if (v.n)
-		put(x, field, FACT_BYTES, text_first(x->engine, v));
+		put(x, field, FACT_BYTES, v);
+}
+
+void dx_charset(struct dx *x, enum charset set)
+{
+	x->engine->charset = set;
+}
+
+void dx_phi_lost(struct dx *x)
+{
+	if (x->engine->open)
+		x->engine->open->flags |= EVENT_PHI_LOST;
 }
 
 void dx_phi(struct dx *x, enum privacy phi_class, unsigned n)
@@ -270,19 +335,21 @@ void dx_phi_value(struct dx *x, enum privacy phi_class, struct bytes value)
 {
 	ASSERT(privacy_is_phi(phi_class));
 	if (bytes_trim(value).n && x->engine->open)
-		phi_put(x->engine, FIELD_NONE, phi_class, text_first(x->engine, value));
+		phi_put(x->engine, FIELD_NONE, phi_class, value);
 }
 
 void dx_patient(struct dx *x, struct bytes id)
 {
 	struct dx_engine *e = x->engine;
+	uint8_t room[UTF8_ROOM];
+	bool unread;
 	if (bytes_trim(id).n == 0)
 		return;
 	if (!e->patient_is_told)
 		e->n_patients = 0;
 	e->patient_is_told = true;
 	if (e->n_patients < DX_PATIENTS)
-		e->patients[e->n_patients++] = privacy_pseudonym(e->key, text_first(e, id));
+		e->patients[e->n_patients++] = whole_pseudonym(e, &id, room, &unread);
 }
 
 static void write_phi(struct dx *x, enum proto container, uint32_t classes, uint32_t n)
@@ -327,6 +394,9 @@ static void write_credentials(struct dx *x)
 		ev_text(x, CREDENTIAL_USER, e->credentials[i].user_class);
 		ev_text(x, CREDENTIAL_OUTCOME, outcomes[c->outcome]);
 		ev_text(x, CREDENTIAL_LENGTH, e->credentials[i].length_class);
+		for (unsigned t = 0; t < 2; t++)
+			if (e->credentials[i].typed[t].length)
+				phi_fact_put(e, FIELD_NONE, &e->credentials[i].typed[t]);
 		e->counters->events++;
 		record_end(e);
 	}
@@ -458,6 +528,20 @@ static const char *user_class(struct bytes user)
 	return AMONG(user, default_users) ? "default" : looks_service(user) ? "service" : "personal";
 }
 
+enum { TYPED_MIN = 4, TYPED_MAX = 63 };
+
+/* What was typed and must be recognised when it is printed back. The words of the lists above are
+ * everybody's. */
+static struct phi_fact typed(const struct dx_engine *e, struct bytes v, bool is_common)
+{
+	v = bytes_trim(v);
+	if (is_common || v.n < TYPED_MIN || v.n > TYPED_MAX)
+		return (struct phi_fact){ .class = SECRET };
+	return (struct phi_fact){
+		.class = SECRET, .length = (uint8_t)v.n, .whole = privacy_pseudonym(e->key, v)
+	};
+}
+
 void dx_credential(struct dx *x, const struct credential *c)
 {
 	struct dx_engine *e = x->engine;
@@ -470,6 +554,9 @@ void dx_credential(struct dx *x, const struct credential *c)
 	e->credentials[i].c = *c;
 	e->credentials[i].c.user = e->credentials[i].c.secret = (struct bytes){ 0 };
 	e->credentials[i].user_class = user_class(c->user);
+	e->credentials[i].typed[0] =
+		typed(e, c->secret, !c->secret_seen || AMONG(c->secret, default_secrets));
+	e->credentials[i].typed[1] = typed(e, c->user, strcmp(e->credentials[i].user_class, "personal") != 0);
 	e->credentials[i].length_class = c->secret_seen ? secret_length_class(c->secret) : "";
 	e->credentials[i].default_match = is_default ? "common-default" : "";
 	if (!e->open)

@@ -163,7 +163,7 @@ static void device_core_json(struct json_doc *d, const char *prefix, const struc
 	json_text(d, doc_key(key, prefix, "id"), id);
 	for (size_t i = 0; i < sizeof attrs / sizeof *attrs; i++)
 		if (device_attr(dev, attrs[i].attr, 0, &v))
-			json_str(d, doc_key(key, prefix, attrs[i].key), v.value);
+			json_sealed(d, doc_key(key, prefix, attrs[i].key), SEAL_PRODUCT, v.value);
 }
 
 /* One side of the conversation: who it is, not only its address. */
@@ -179,7 +179,7 @@ static void side_json(struct json_doc *d, const char *side, const struct device 
 	json_text(d, doc_key(key, prefix, "type"), device_type(dev));
 	json_uint(d, doc_key(key, prefix, "confidence"), device_confidence(dev));
 	if (device_attr(dev, ATTR_FIRMWARE, 0, &v))
-		json_str(d, doc_key(key, prefix, "firmware.version"), v.value);
+		json_sealed(d, doc_key(key, prefix, "firmware.version"), SEAL_PRODUCT, v.value);
 	json_list(d, "related.hosts");
 	json_suspect(d, "related.hosts", device_label(dev));
 }

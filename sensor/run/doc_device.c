@@ -17,7 +17,7 @@ static void attribute_json(struct json_doc *d, const struct device *dev, enum at
 	for (unsigned i = 0; device_attr(dev, a, i, &v) && (row->many || i == 0); i++) {
 		for (size_t p = 0; row->many && i == 0 && p < 6; p++)
 			json_list(d, keys[p]);
-		(row->privacy == OPEN ? json_str : json_suspect)(d, keys[0], v.value);
+		value_json(d, keys[0], FACT_STR, row->privacy, v.value);
 		json_text(d, keys[1], v.source && *v.source ? v.source : "unknown");
 		json_uint(d, keys[2], v.packet);
 		json_uint(d, keys[3], v.confidence);
@@ -33,7 +33,7 @@ static void copy_attr(struct json_doc *d, const struct device *dev, enum attr a,
 	for (unsigned i = 0; device_attr(dev, a, i, &v) && (many || i == 0); i++) {
 		if (many && i == 0)
 			json_list(d, key);
-		(attr_rows[a].privacy == OPEN ? json_str : json_suspect)(d, key, v.value);
+		value_json(d, key, FACT_STR, attr_rows[a].privacy, v.value);
 	}
 }
 

@@ -55,28 +55,17 @@ static void pseudonym_json(struct json_doc *d, const char *key, struct bytes v)
 	json_text(d, key, text);
 }
 
-/* Bytes that say something in letters or digits, like a DHCP client id that is a host name: in hex the mask
- * would not see who stands there. */
-static bool is_text(struct bytes v)
-{
-	struct bytes word;
-	for (size_t at = 0; (word = privacy_token(v, &at)).n;) {
-		size_t ascii = 0;
-		for (size_t i = 0; i < word.n && ascii < 4; i++)
-			ascii = ascii_alnum(word.p[i]) ? ascii + 1 : 0;
-		if (ascii == 4)
-			return true;
-	}
-	return false;
-}
-
-static void value_json(struct json_doc *d, const char *key, enum fact_type type, bool suspect, struct bytes v)
+void value_json(
+	struct json_doc *d, const char *key, enum fact_type type, enum privacy privacy, struct bytes v)
 {
 	struct addr ip;
 	struct mac mac;
 	switch (type) {
 	case FACT_STR:
-		(suspect ? json_suspect : json_str)(d, key, v);
+		if (privacy == OPEN)
+			json_str(d, key, v);
+		else
+			json_sealed(d, key, privacy == PRODUCT ? SEAL_PRODUCT : SEAL_SUSPECT, v);
 		break;
 	case FACT_UINT:
 		json_uint(d, key, value_uint(v));
@@ -100,10 +89,10 @@ static void value_json(struct json_doc *d, const char *key, enum fact_type type,
 			json_time(d, key, value_uint(v));
 		break;
 	case FACT_BYTES:
-		if (suspect && is_text(v))
-			json_suspect(d, key, v);
-		else
+		if (privacy == OPEN)
 			json_hex(d, key, v);
+		else
+			json_sealed(d, key, SEAL_BYTES, v);
 		break;
 	case FACT_PHI:
 		break;
@@ -138,8 +127,7 @@ void facts_json(struct json_doc *d, const struct doc_context *ctx, const struct 
 			if (f->type == FACT_PHI && ctx->pseudonyms)
 				pseudonym_json(d, key, fact_value(f, i));
 			else
-				value_json(d, key, (enum fact_type)f->type, field->privacy != OPEN,
-					fact_value(f, i));
+				value_json(d, key, (enum fact_type)f->type, field->privacy, fact_value(f, i));
 		}
 	}
 }
@@ -160,11 +148,11 @@ static void flags_json(struct json_doc *d, const struct event *e)
 		const char *name;
 	} flags[] = { { EVENT_AFTER_GAP, "after_gap" }, { EVENT_CUT, "facts_cut" },
 		{ EVENT_PDU_CUT, "message_cut" }, { EVENT_MIDSTREAM, "midstream" } };
-	if (e->flags)
-		json_list(d, "event.flags");
 	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
-		if (e->flags & flags[i].flag)
+		if (e->flags & flags[i].flag) {
+			json_list(d, "event.flags");
 			json_text(d, "event.flags", flags[i].name);
+		}
 }
 
 static void conv_json(struct json_doc *d, const struct conv *c)

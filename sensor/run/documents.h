@@ -30,6 +30,9 @@ enum { DOC_KEY = 192 };
 
 /* The protocol that was spoken: of a derived event, that of the message it came from; empty when unknown. */
 struct bytes event_protocol(const struct event *e);
+/* One value in the form its privacy class allows; FACT_PHI has none. */
+void value_json(
+	struct json_doc *d, const char *key, enum fact_type type, enum privacy privacy, struct bytes v);
 /* The facts of an event under `prefix`, which is "" or ends with a dot. */
 void facts_json(struct json_doc *d, const struct doc_context *ctx, const struct event *e, const char *prefix);
 void observer_json(struct json_doc *d, const struct doc_context *ctx);

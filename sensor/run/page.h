@@ -16,6 +16,7 @@ struct text {
 
 void text_add(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Suspect text, masked and escaped; open text, escaped. */
+void text_product(struct text *t, struct mask *m, struct bytes v); /* a device's text, masked and escaped */
 void text_suspect(struct text *t, struct mask *m, struct bytes v);
 void text_open(struct text *t, struct bytes v);
 

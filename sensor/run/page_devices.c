@@ -75,6 +75,8 @@ static bool add_attr(struct text *t, struct mask *m, const struct device *dev, e
 		return false;
 	if (attr_rows[a].privacy == OPEN)
 		text_open(t, v.value);
+	else if (attr_rows[a].privacy == PRODUCT)
+		text_product(t, m, v.value);
 	else
 		text_suspect(t, m, v.value);
 	return true;

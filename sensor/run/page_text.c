@@ -17,6 +17,11 @@ void text_open(struct text *t, struct bytes v)
 	t->n += term_escape(v, t->s + t->n, sizeof t->s - t->n);
 }
 
+void text_product(struct text *t, struct mask *m, struct bytes v)
+{
+	text_open(t, mask_product(m, v));
+}
+
 void text_suspect(struct text *t, struct mask *m, struct bytes v)
 {
 	text_open(t, mask_text(m, v));

@@ -76,9 +76,17 @@ static void add_value(struct text *t, enum fact_type type, struct bytes v)
 	}
 }
 
+/* Kept for masking only (test_record.c). */
+static bool is_typed(const struct fact *f)
+{
+	return f->type == FACT_PHI && f->value[offsetof(struct phi_fact, class)] == SECRET;
+}
+
 static void add_fact(struct text *t, const struct event *e, const struct fact *f)
 {
 	bool is_event = e->record == RECORD_EVENT;
+	if (is_typed(f))
+		return;
 	if (f->field == FIELD_NONE)
 		add(t, " (");
 	else

@@ -111,7 +111,7 @@ static void test_message_and_ack(void **state)
 		"hl7.receiving_application=RIS hl7.receiving_facility=GHOSP hl7.processing_id=P "
 		"hl7.framing=mllp "
 		"hl7.segments=[MSH,SFT,EVN,PID,PV1] hl7.patient_id=<mrn> hl7.patient_name=<patient_name> "
-		"(<account>) (<ssn>) (<staff_name>)\n"
+		"(<birth_date>) (<phone>) (<account>) (<ssn>) (<staff_name>)\n"
 		"phi.message client "
 		"phi.classes=[patient_name,mrn,birth_date,address,phone,ssn,account,staff_name] "
 		"phi.count=8 phi.container=hl7 phi.encrypted=false phi.patient=<mrn>\n"

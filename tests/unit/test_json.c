@@ -152,7 +152,11 @@ static void sealed(void **state)
 	json_reset(doc);
 	json_suspect(doc, "k", bytes_str("pc\"1\n"));
 	is(json_flat(doc), "{\"k\":\"\x01"
-			   "0005pc\"1\n\"}");
+			   "s0005pc\"1\n\"}");
+	json_reset(doc);
+	json_sealed(doc, "k", SEAL_BYTES, bytes_str("ab"));
+	is(json_flat(doc), "{\"k\":\"\x01"
+			   "b0002ab\"}");
 	/* Nothing else can bring a seal into a line. */
 	json_reset(doc);
 	json_text(doc, "k",

@@ -42,8 +42,9 @@ static void learn(struct mask *m, enum privacy class, const char *text)
 	} r = { 0 };
 	struct bytes value = bytes_str(text), word;
 	struct phi_fact phi = { .class = (uint8_t) class, .whole = privacy_pseudonym(&key, value) };
+	phi.length = (uint8_t)value.n;
 	for (size_t at = 0; phi.n_tokens < PHI_TOKENS && (word = privacy_token(value, &at)).n > 0;)
-		phi.token[phi.n_tokens++] = privacy_pseudonym(&key, word);
+		phi.token[phi.n_tokens++] = privacy_word(&key, word);
 	struct fact f = { .field = FIELD_NONE, .type = FACT_PHI, .len = sizeof phi };
 	memcpy(r.facts, &f, sizeof f);
 	memcpy(r.facts + sizeof f, &phi, sizeof phi);
@@ -137,6 +138,138 @@ static void lines(void **state)
 	mask_free(m);
 }
 
+static void shown_product(struct mask *m, const char *in, const char *want)
+{
+	struct bytes got = mask_product(m, bytes_str(in));
+	if (!bytes_is(got, want))
+		print_error("%s: got %.*s, want %s\n", in, (int)got.n, (const char *)got.p, want);
+	assert_true(bytes_is(got, want));
+}
+
+/* A device may be called as a patient is; a person's whole name, number or birth date is no device's. */
+static void products(void **state)
+{
+	(void)state;
+	struct mask *m = fresh(0);
+	learn(m, PHI_PATIENT_NAME, "Philips^Johanna Maria");
+	learn(m, PHI_PATIENT_NAME, "Force^Adam");
+	learn(m, PHI_MRN, "NF-204417");
+	learn(m, PHI_MRN, "5114");
+	learn(m, PHI_MRN, "12-34-56");
+	learn(m, PHI_BIRTH_DATE, "19701231");
+	learn(m, PHI_FREE_TEXT, "SOMATOM");
+	static const char *const rows[][2] = {
+		{ "Philips", "Philips" }, { "SOMATOM Force", "SOMATOM Force" }, { "SOMATOM", "SOMATOM" },
+		{ "Adam Philips", "Adam Philips" }, /* two people */
+		{ "Philips Johanna", "[masked] [masked]" }, { "philips_maria CT", "[masked]_[masked] CT" },
+		{ "JohannaPhilips", "[masked]" }, { "philipsjohanna 2", "[masked] 2" },
+		{ "204417", "[masked]" }, { "SN204417", "SN[masked]" }, { "VB20A 5114", "VB20A 5114" },
+		{ "12-34-56", "[masked]" }, { "75214", "75214" }, { "19701231", "[masked]" },
+		{ "v 1970-12-31", "v [masked]" }, { "31.12.1970", "[masked]" }, { "12/31/1970", "[masked]" },
+		{ "2.19.70.12.31", "2.19.70.12.31" }, { "31.12.1971", "31.12.1971" },
+		{ "UGhpbGlwc15Kb2hhbm5h", "[masked]" }, /* Base64 */
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		shown_product(m, rows[i][0], rows[i][1]);
+	mask_free(m);
+}
+
+/* One name in the ways it can be written. */
+static void spellings(void **state)
+{
+	(void)state;
+	struct mask *m = fresh(0);
+	learn(m, PHI_PATIENT_NAME, "M\xc3\xbcller^J\xc3\xb6rg");
+	learn(m, PHI_PATIENT_NAME, "Haverkamp^Dorothea");
+	learn(m, PHI_PATIENT_NAME, "Wa\xc5\x82\xc4\x99sa");
+	learn(m, PHI_PHONE, "x"); /* phone numbers come as their last seven digits */
+	learn(m, PHI_PHONE, "5550177");
+	static const char *const rows[][2] = {
+		{ "Muller", "[masked]" },
+		{ "mueller-pc", "[masked]-pc" },
+		{ "M\xfcller", "[masked]" },
+		{ "Mu\xcc\x88ller", "[masked]" },
+		{ "joerg", "[masked]" },
+		{ "walesa.lan", "[masked].lan" },
+		{ "xn--mller-kva.example", "[masked].example" },
+		{ "www.xn--bcher-kva.example", "www.xn--bcher-kva.example" },
+		{ "a.xn--99999999999", "a.[masked]" }, /* cannot be read */
+		{ "h%61verkamp", "[masked]" },
+		{ "x%20y", "x%20y" },
+		{ "48617665726b616d70", "[masked]" },
+		{ "486176", "[masked]" }, /* six digits */
+		{ "cat-48617665726b616d70-1", "cat-[masked]-1" },
+		{ "SGF2ZXJrYW1wXkRvcm90aGVh", "[masked]" },
+		{ "id=SGF2ZXJrYW1w;", "id=[masked];" },
+		{ "SABhAHYAZQByAGsAYQBtAHAA", "[masked]" }, /* Base64 of UTF-16 */
+		{ "Radiology", "Radiology" },
+		{ "caf\xe9", "[masked]" }, /* of what alphabet? */
+		{ "caf\xc3\xa9", "caf\xc3\xa9" },
+		{ "\x1b$B;3ED\x1b(B", "[masked]" },
+		{ "tel 555-0177", "tel [masked]" },
+		{ "(555) 01 77", "([masked]" },
+		{ "1-555-0178", "1-555-0178" },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		shown(m, rows[i][0], rows[i][1]);
+	static const char wide[] = "\0H\0a\0v\0e\0r\0k\0a\0m\0p";
+	assert_true(bytes_is(mask_text(m, bytes_of(wide, sizeof wide - 1)), "[masked]"));
+	assert_true(bytes_is(mask_text(m, bytes_of(wide + 1, sizeof wide - 2)), "[masked]"));
+	mask_free(m);
+}
+
+/* What was typed at a login, with the signs in it, as a server prints it back. */
+static void typed(void **state)
+{
+	(void)state;
+	struct mask *m = fresh(0);
+	learn(m, SECRET, "Pump#6610");
+	learn(m, SECRET, "open sesame");
+	static const char *const rows[][2] = {
+		{ "user biomed pass Pump#6610 ok", "user biomed pass [masked] ok" },
+		{ "pass=pump#6610", "pass=[masked]" },
+		{ "'open sesame'", "'[masked]'" },
+		{ "Pump 6610", "Pump 6610" },
+		{ "sesame", "sesame" },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		shown(m, rows[i][0], rows[i][1]);
+	shown_product(m, "FW Pump#6610", "FW [masked]");
+	mask_free(m);
+}
+
+/* Names that could not be converted: texts with anything but ASCII in them cannot be compared. */
+static void unread(void **state)
+{
+	(void)state;
+	struct mask *m = fresh(0);
+	struct event e = { .len = sizeof e, .flags = EVENT_PHI_UNREAD };
+	learn(m, PHI_PATIENT_NAME, "Yamada^Tarou");
+	shown(m, "\xe5\xb1\xb1\xe7\x94\xb0-pc", "\xe5\xb1\xb1\xe7\x94\xb0-pc");
+	mask_learn(m, &e);
+	shown(m, "\xe5\xb1\xb1\xe7\x94\xb0-pc", "[masked]-pc");
+	shown(m, "xn--rht68p.lan", "[masked].lan");
+	shown(m, "CTSOMA01", "CTSOMA01");
+	shown_product(m, "CT \xe5\xb1\xb1", "CT [masked]");
+	mask_free(m);
+}
+
+/* Bytes are shown in hex unless they are text. */
+static void bytes(void **state)
+{
+	(void)state;
+	struct mask *m = fresh(0);
+	struct json_doc *d = json_new();
+	learn(m, PHI_PATIENT_NAME, "Smith");
+	json_sealed(d, "a", SEAL_BYTES, bytes_of("\x01\x00\x1a\xff", 4));
+	json_sealed(d, "b", SEAL_BYTES, bytes_str("smith-1"));
+	json_sealed(d, "c", SEAL_BYTES, bytes_of("s\0m\0i\0t\0h\0", 10));
+	assert_true(bytes_is(
+		mask_line(m, json_flat(d)), "{\"a\":\"01001aff\",\"b\":\"[masked]-1\",\"c\":\"[masked]\"}"));
+	json_free(d);
+	mask_free(m);
+}
+
 /* When words were lost, nothing is shown. */
 static void full(void **state)
 {
@@ -144,7 +277,7 @@ static void full(void **state)
 	struct mask *m = fresh(64);
 	for (unsigned i = 0; i < 64; i++) {
 		char name[32];
-		snprintf(name, sizeof name, "NAME%c%c", 'A' + i / 8, 'A' + i % 8);
+		snprintf(name, sizeof name, "NAME%c%c", 'K' + i / 8, 'F' + i % 8);
 		learn(m, PHI_PATIENT_NAME, name);
 	}
 	assert_true(mask_lost(m) == 0);
@@ -183,6 +316,11 @@ int main(void)
 		cmocka_unit_test(shapes),
 		cmocka_unit_test(learnt),
 		cmocka_unit_test(lines),
+		cmocka_unit_test(products),
+		cmocka_unit_test(spellings),
+		cmocka_unit_test(typed),
+		cmocka_unit_test(unread),
+		cmocka_unit_test(bytes),
 		cmocka_unit_test(full),
 		cmocka_unit_test(hostile),
 	};

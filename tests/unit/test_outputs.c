@@ -102,7 +102,10 @@ static void host(struct rec *r, const char *name)
 static void learn(struct mask *m, const struct privacy_key *key, const char *name)
 {
 	_Alignas(8) uint8_t b[512] = { 0 };
-	struct phi_fact phi = { .class = PHI_PATIENT_NAME, .whole = privacy_pseudonym(key, bytes_str(name)) };
+	struct phi_fact phi = { .class = PHI_PATIENT_NAME,
+		.n_tokens = 1,
+		.token = { privacy_word(key, bytes_str(name)) },
+		.whole = privacy_pseudonym(key, bytes_str(name)) };
 	struct event e = { .n_facts = 1, .record = RECORD_OBSERVATION };
 	struct fact f = { .field = FIELD_NONE, .type = FACT_PHI, .len = sizeof phi };
 	e.len = (uint32_t)(sizeof e + ((sizeof f + sizeof phi + 7u) & ~7u));

@@ -206,6 +206,79 @@ static void counters_of_limits(void **state)
 		assert_string_not_equal(counter_rows[i].name, "ring_kib");
 	}
 	assert_int_equal(full + 2, limit_rows_n);
+/* What is typed at a login is known where it is printed back; the words of every scanner's list are not
+ * hidden. */
+static void logins(void **state)
+{
+	(void)state;
+	struct dx x = dx_own(&t.engine, &t.conv, DIR_CLIENT);
+	static const struct credential rows[] = {
+		{ .user = { (const uint8_t *)"mlindqvist", 10 },
+			.secret = { (const uint8_t *)"Echo!7731", 9 },
+			.secret_seen = true },
+		{ .user = { (const uint8_t *)"admin", 5 },
+			.secret = { (const uint8_t *)"service", 7 },
+			.secret_seen = true },
+		{ .user = { (const uint8_t *)"dicomstore", 10 }, .secret = { (const uint8_t *)"abc", 3 } },
+	};
+	ev_begin(&x, 0);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct credential c = rows[i];
+		c.scheme = "password";
+		dx_credential(&x, &c);
+	}
+	ev_end(&x);
+	drain(NULL);
+	assert_true(bytes_is(mask_text(t.mask, bytes_str("230 user mlindqvist pass Echo!7731 ok")),
+		"230 user [masked] pass [masked] ok"));
+	assert_true(bytes_is(mask_text(t.mask, bytes_str("admin service dicomstore abc")),
+		"admin service dicomstore abc"));
+}
+
+/* Dates, phone numbers and mail addresses, and names in the set they are written in. */
+static void in_other_forms(void **state)
+{
+	(void)state;
+	struct dx x = dx_own(&t.engine, &t.conv, DIR_CLIENT);
+	ev_begin(&x, 0);
+	dx_phi_value(&x, PHI_BIRTH_DATE, bytes_str("1970.12.31"));
+	dx_phi_value(&x, PHI_PHONE, bytes_str("(0471) 555-0177"));
+	dx_phi_value(&x, PHI_EMAIL, bytes_str("d.quillon@northfield.example"));
+	dx_charset(&x, charset_of(bytes_str("ISO_IR 101")));
+	dx_phi_value(&x, PHI_PATIENT_NAME, bytes_str("Wa\xb3\xeasa^Lech"));
+	ev_end(&x);
+	drain(NULL);
+	assert_int_equal(t.flags & (EVENT_PHI_UNREAD | EVENT_PHI_LOST), 0);
+	assert_true(bytes_is(mask_product(t.mask, bytes_str("1.0 31.12.1970")), "1.0 [masked]"));
+	assert_true(bytes_is(mask_text(t.mask, bytes_str("call 5550177")), "call [masked]"));
+	assert_true(bytes_is(mask_text(t.mask, bytes_str("quillon.northfield")), "[masked].northfield"));
+	assert_true(bytes_is(mask_product(t.mask, bytes_str("walesa_lech")), "[masked]_[masked]"));
+}
+
+static void in_an_unknown_set(void **state)
+{
+	(void)state;
+	struct dx x = dx_own(&t.engine, &t.conv, DIR_CLIENT);
+	ev_begin(&x, 0);
+	dx_charset(&x, charset_of(bytes_str("GB18030")));
+	dx_phi_value(&x, PHI_PATIENT_NAME, bytes_str("\xcd\xf5^\xd0\xa1"));
+	ev_end(&x);
+	drain(NULL);
+	assert_int_not_equal(t.flags & EVENT_PHI_UNREAD, 0);
+	assert_true(bytes_is(mask_text(t.mask, bytes_str("\xe7\x8e\x8b-pc")), "[masked]-pc"));
+}
+
+static void longer_than_is_read(void **state)
+{
+	(void)state;
+	struct dx x = dx_own(&t.engine, &t.conv, DIR_CLIENT);
+	char name[400];
+	memset(name, 'x', sizeof name);
+	ev_begin(&x, 0);
+	dx_phi_value(&x, PHI_PATIENT_NAME, bytes_of(name, sizeof name));
+	ev_end(&x);
+	drain(NULL);
+	assert_int_not_equal(t.flags & EVENT_PHI_LOST, 0);
 }
 
 int main(void)
@@ -220,6 +293,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(junk_given_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(ring_waits, setup, teardown),
 		cmocka_unit_test(counters_of_limits),
+		cmocka_unit_test_setup_teardown(logins, setup, teardown),
+		cmocka_unit_test_setup_teardown(in_other_forms, setup, teardown),
+		cmocka_unit_test_setup_teardown(in_an_unknown_set, setup, teardown),
+		cmocka_unit_test_setup_teardown(longer_than_is_read, setup, teardown),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	return failed != 0;
