@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """usage: privacy.py PROGRAM
-Runs every capture of ours and searches every output byte for the people and secrets planted in them. (The lab
-captures are searched by tests/e2e/lab.py.) First proves that the search finds a planted word in each spelling."""
+Runs every capture of ours, and one with people in the wrong places, and searches every output byte for the people and
+secrets planted in them. (The lab captures are searched by tests/e2e/lab.py.) First proves that the search finds a planted word in each spelling."""
 import sys
+import tempfile
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent / "lib"), str(Path(__file__).resolve().parent)]
+import hostile  # noqa: E402
 import planted  # noqa: E402
 import ward  # noqa: E402
 
@@ -19,14 +21,18 @@ def search_works():
 def main(program):
     assert search_works(), "the search misses a planted word"
     bad = 0
-    for capture in sorted((ward.TOP / "pcaps").rglob("*.pcap")):
-        for options in ([], ["--json"]):
-            run = ward.Run(program, capture, options=options)
-            run.must_be_good(capture)
-            outputs = run.files | {"stdout": run.stdout, "stderr": run.stderr}
-            for leak in planted.leaks(planted.OURS, outputs):
-                print(f"{capture.parent.name}/{capture.name}: {leak}")
-                bad += 1
+    with tempfile.TemporaryDirectory(prefix="ward-hostile-") as folder:
+        made = Path(folder) / "hostile.pcap"
+        hostile.write(made)
+        for capture in [*sorted((ward.TOP / "pcaps").rglob("*.pcap")), made]:
+            words = hostile.PEOPLE if capture == made else planted.OURS
+            for options in ([], ["--json"]):
+                run = ward.Run(program, capture, options=options)
+                run.must_be_good(capture)
+                outputs = run.files | {"stdout": run.stdout, "stderr": run.stderr}
+                for leak in planted.leaks(words, outputs):
+                    print(f"{capture.parent.name}/{capture.name}: {leak}")
+                    bad += 1
     print(f"{bad} leaks")
     return bool(bad)
 
