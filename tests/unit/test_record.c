@@ -206,6 +206,8 @@ static void counters_of_limits(void **state)
 		assert_string_not_equal(counter_rows[i].name, "ring_kib");
 	}
 	assert_int_equal(full + 2, limit_rows_n);
+}
+
 /* What is typed at a login is known where it is printed back; the words of every scanner's list are not
  * hidden. */
 static void logins(void **state)
