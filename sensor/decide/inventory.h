@@ -4,6 +4,9 @@
  * Hub thread only. inventory_new maps all memory; nothing allocates afterwards. Records are fed in packet
  * order; the inventory never looks ahead, but what it once took for one device it may later, on better
  * evidence, take for two (a MAC that turns out to be a router's), and the other way round.
+ *
+ * What a host says to itself (127.0.0.0/8, ::1; RFC 1122 3.2.1.3) is no device: every host has those
+ * addresses, so they tell nobody apart, and captures of two hosts read in one run would melt into one.
  */
 #ifndef WW_DECIDE_INVENTORY_H
 #define WW_DECIDE_INVENTORY_H

@@ -196,6 +196,15 @@ static void test_internet_is_no_device(void **state)
 	assert_non_null(by_ip(w, "198.51.100.7"));
 }
 
+/* Every host has that address. */
+static void test_loopback_is_no_device(void **state)
+{
+	struct world *w = *state;
+	says(w, "127.0.0.1", NULL, ATTR_MODEL, "SOMATOM");
+	says(w, "::1", NULL, ATTR_MODEL, "EPIQ");
+	assert_int_equal(inventory_count(w->inv), 0);
+}
+
 static void test_home_networks(void **state)
 {
 	struct world *w = *state;
@@ -511,6 +520,7 @@ int main(void)
 		T(test_router_without_vlans),
 		T(test_two_claimed_addresses_are_no_router),
 		T(test_internet_is_no_device),
+		T(test_loopback_is_no_device),
 		T(test_home_networks),
 		T(test_slaac_is_no_router),
 		T(test_virtual_and_group_macs),
