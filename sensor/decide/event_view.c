@@ -306,6 +306,7 @@ void event_view_look(struct event_view *v, const struct event *e)
 	}
 	v->event = e;
 	v->view.phi = e->phi;
+	v->view.now_ns = (int64_t)e->ts_ns;
 	v->side[0].asked = v->side[1].asked = false;
 	v->side[0].device = v->side[1].device = NULL;
 	FACT_EACH (f, e) {

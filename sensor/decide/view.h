@@ -24,6 +24,7 @@ struct view {
 	uint32_t phi; /* PHI_BIT()s of the event; 0 for a device */
 	/* The leaf of a field, n = 0 when absent; valid until the view looks at another thing. */
 	struct leaf (*get)(const struct view *v, uint16_t field);
+	int64_t now_ns; /* the event's time, for ages; 0: no age can be told */
 };
 
 /* What fields there are. A compiler asks it once per name. */
