@@ -162,21 +162,21 @@ static void conditions_compile(
 				"W144", "no condition uses the search identifier \"%s\"", d->idents[i].name);
 }
 
-struct detect *detect_compile(const struct yaml_node *detection, const struct schema *schema,
-	struct bytes category, bool dialect_wardwatch, const char *file, struct diag *diag)
+struct detect *detect_compile_in(const struct detect_env *env, const struct yaml_node *detection)
 {
 	struct detect *d = calloc(1, sizeof *d);
 	struct compiler c = { .d = d,
-		.category = category,
-		.extended = dialect_wardwatch,
-		.file = file,
-		.diag = diag,
+		.env = env,
+		.category = env->category,
+		.extended = env->extended,
+		.file = env->file,
+		.diag = env->diag,
 		.ok = true };
 	if (!d) {
-		diag_add(diag, DIAG_ERROR, file, 0, 0, "E111", "not enough memory");
+		diag_add(c.diag, DIAG_ERROR, c.file, 0, 0, "E111", "not enough memory");
 		return NULL;
 	}
-	d->schema = schema;
+	d->schema = env->schema;
 	const struct yaml_node *condition = yaml_get(detection, "condition");
 	if (condition) {
 		conditions_compile(&c, detection, condition);
@@ -194,10 +194,25 @@ struct detect *detect_compile(const struct yaml_node *detection, const struct sc
 	return NULL;
 }
 
+struct detect *detect_compile(const struct yaml_node *detection, const struct schema *schema,
+	struct bytes category, bool dialect_wardwatch, const char *file, struct diag *diag)
+{
+	struct detect_env env = { .schema = schema,
+		.category = category,
+		.extended = dialect_wardwatch,
+		.file = file,
+		.diag = diag };
+	return detect_compile_in(&env, detection);
+}
+
 void detect_free(struct detect *d)
 {
-	if (d)
-		arena_fini(&d->memory);
+	if (!d)
+		return;
+	for (size_t i = 0; i < d->n_regexes; i++)
+		regex_free(d->regexes[i]);
+	regex_scratch_free(&d->scratch);
+	arena_fini(&d->memory);
 	free(d);
 }
 
@@ -207,8 +222,42 @@ struct evaluation {
 	const struct detect *d;
 	const struct view *v;
 	struct detect_reason *reason; /* NULL: only whether */
+	struct detect_record *record; /* NULL: only as far as it matters; else every node */
+	unsigned condition, depth;
 	const char *identifier;
 };
+
+/* The next step of the record; beyond its room, one that nobody reads. */
+static struct detect_step *record_node(struct evaluation *e, const struct node *n, struct detect_step *scrap)
+{
+	static const enum detect_kind kinds[] = { [NODE_AND] = DETECT_AND,
+		[NODE_OR] = DETECT_OR,
+		[NODE_NOT] = DETECT_NOT,
+		[NODE_ITEM] = DETECT_ITEM,
+		[NODE_IDENT] = DETECT_IDENTIFIER };
+	struct detect_record *r = e->record;
+	struct detect_step *s = r->n < r->cap ? &r->step[r->n] : scrap;
+	r->n++;
+	*s = (struct detect_step){ .kind = kinds[n->kind], .condition = e->condition, .depth = e->depth++ };
+	if (n->kind == NODE_ITEM) {
+		s->name = n->item->written;
+		s->field = n->item->keyword ? FIELD_EVENT : n->item->field;
+	} else if (n->kind == NODE_IDENT) {
+		s->name = n->ident->name;
+	}
+	return s;
+}
+
+static void record_result(
+	struct evaluation *e, const struct node *n, struct detect_step *s, bool held, unsigned which)
+{
+	e->depth--;
+	s->held = held;
+	if (n->kind == NODE_ITEM && held)
+		s->value_index = which;
+	else if (n->kind == NODE_ITEM)
+		s->why = item_why(e->d, n->item, e->v);
+}
 
 static void note(struct evaluation *e, const struct item *it, unsigned which)
 {
@@ -232,11 +281,22 @@ static bool ident_holds(struct evaluation *e, const struct ident *id)
 	return held;
 }
 
+/* AND and OR. A record wants all kids looked at. */
+static bool kids_hold(struct evaluation *e, const struct node *n)
+{
+	bool all = n->kind == NODE_AND, held = all;
+	for (unsigned i = 0; i < n->n && (held == all || e->record); i++)
+		if (node_holds(e, n->kids[i]) != all)
+			held = !all;
+	return held;
+}
+
 /* What a branch noted before it turned out false is taken back; a `not` has nothing to show. */
 static bool node_holds(struct evaluation *e, const struct node *n)
 {
-	unsigned noted = e->reason ? e->reason->n : 0, which;
-	bool held = n->kind == NODE_AND;
+	unsigned noted = e->reason ? e->reason->n : 0, which = 0;
+	bool held = false;
+	struct detect_step scrap, *step = e->record ? record_node(e, n, &scrap) : NULL;
 	switch (n->kind) {
 	case NODE_ITEM:
 		held = item_holds(e->d, n->item, e->v, &which);
@@ -253,12 +313,13 @@ static bool node_holds(struct evaluation *e, const struct node *n)
 		break;
 	case NODE_AND:
 	case NODE_OR:
-		for (unsigned i = 0; i < n->n && held == (n->kind == NODE_AND); i++)
-			held = node_holds(e, n->kids[i]);
+		held = kids_hold(e, n);
 		break;
 	}
 	if (!held && e->reason)
 		e->reason->n = noted;
+	if (step)
+		record_result(e, n, step, held, which);
 	return held;
 }
 
@@ -278,6 +339,19 @@ bool detect_eval(const struct detect *d, const struct view *v, struct detect_rea
 	}
 	return false;
 }
+
+bool detect_explain(const struct detect *d, const struct view *v, struct detect_record *record)
+{
+	struct evaluation e = { .d = d, .v = v, .record = record, .identifier = "" };
+	bool held = false;
+	record->n = 0;
+	for (; e.condition < d->n_conditions; e.condition++)
+		held = node_holds(&e, d->conditions[e.condition]) || held;
+	return held;
+}
+
+const char *const detect_why_names[] = { "", "absent", "differs", "case", "type", "out_of_range",
+	"not_member" };
 
 static void node_fields(const struct node *n, void (*fn)(void *arg, uint16_t field), void *arg)
 {

@@ -123,7 +123,7 @@ static bool text_number(struct bytes t, long double *out)
 	return true;
 }
 
-static bool element_number(enum fact_type type, struct bytes raw, long double *out)
+bool element_number(enum fact_type type, struct bytes raw, long double *out)
 {
 	if (type == FACT_UINT)
 		*out = (long double)value_uint(raw);
@@ -132,63 +132,6 @@ static bool element_number(enum fact_type type, struct bytes raw, long double *o
 	else
 		return type == FACT_STR && text_number(raw, out);
 	return true;
-}
-
-/* ---- parts of a time, UTC ------------------------------------------------------------------ */
-
-static int64_t floor_div(int64_t a, int64_t b)
-{
-	return a / b - (a % b < 0);
-}
-
-/* Gregorian calendar from days since 1970-01-01; years counted from March, so that the leap day is the last.
- */
-static void civil_from_days(int64_t days, int64_t *year, int64_t *month, int64_t *day)
-{
-	days += 719468; /* 0000-03-01 */
-	int64_t era = floor_div(days, 146097), of_era = days - era * 146097;
-	int64_t y = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-	int64_t of_year = of_era - (365 * y + y / 4 - y / 100), m = (5 * of_year + 2) / 153;
-	*day = of_year - (153 * m + 2) / 5 + 1;
-	*month = m < 10 ? m + 3 : m - 9;
-	*year = y + era * 400 + (*month <= 2);
-}
-
-static int64_t days_of_year_start(int64_t year)
-{
-	int64_t y = year - 1;
-	return 365 * y + floor_div(y, 4) - floor_div(y, 100) + floor_div(y, 400) - 719162;
-}
-
-/* ISO 8601: the week of the year's first Thursday is 1; weeks begin on Monday. */
-static int64_t iso_week(int64_t days)
-{
-	int64_t year, month, day, weekday = (days + 3) - floor_div(days + 3, 7) * 7; /* Monday 0 */
-	int64_t thursday = days - weekday + 3;
-	civil_from_days(thursday, &year, &month, &day);
-	return (thursday - days_of_year_start(year)) / 7 + 1;
-}
-
-static int64_t time_part(int64_t ns, enum part part)
-{
-	int64_t seconds = floor_div(ns, 1000000000), days = floor_div(seconds, 86400), year, month, day;
-	int64_t of_day = seconds - days * 86400;
-	civil_from_days(days, &year, &month, &day);
-	switch (part) {
-	case PART_MINUTE:
-		return of_day / 60 % 60;
-	case PART_HOUR:
-		return of_day / 3600;
-	case PART_DAY:
-		return day;
-	case PART_WEEK:
-		return iso_week(days);
-	case PART_MONTH:
-		return month;
-	case PART_YEAR:
-		return year;
-	}
-	return 0;
 }
 
 /* ---- one value, one element ---------------------------------------------------------------- */
@@ -225,14 +168,18 @@ static bool bool_holds(const struct value *val, enum fact_type type, struct byte
 	return type == FACT_STR && bytes_isi(raw, val->truth ? "true" : "false");
 }
 
-static bool number_value_holds(
-	const struct item *it, const struct value *val, enum fact_type type, struct bytes raw)
+static bool number_value_holds(const struct item *it, const struct value *val, const struct view *v,
+	enum fact_type type, struct bytes raw)
 {
 	long double have;
 	if (it->aspect == ASPECT_PART) {
 		if (type != FACT_TIME)
 			return false;
 		have = (long double)time_part((int64_t)value_uint(raw), it->part);
+	} else if (it->aspect == ASPECT_AGE) {
+		if (type != FACT_TIME || v->now_ns == 0)
+			return false;
+		have = (long double)v->now_ns - (long double)(int64_t)value_uint(raw);
 	} else if (it->aspect == ASPECT_LEN) {
 		if (type != FACT_STR && type != FACT_BYTES)
 			return false;
@@ -283,14 +230,59 @@ static bool field_holds(const struct item *it, const struct value *val, const st
 	return false;
 }
 
-static bool element_holds(const struct item *it, const struct value *val, const struct view *v,
-	enum fact_type type, struct bytes raw)
+/* ---- extensions ---------------------------------------------------------------------------- */
+
+static bool version_holds(
+	const struct item *it, const struct value *val, enum fact_type type, struct bytes raw)
+{
+	char text[TEXT_BYTES];
+	if (type == FACT_PHI)
+		return false;
+	enum version_order o = version_compare(element_text(type, raw, text), val->written, NULL);
+	switch (it->compare) {
+	case COMPARE_EQ:
+		return o == VERSION_EQUAL;
+	case COMPARE_LT:
+		return o == VERSION_LESS;
+	case COMPARE_LTE:
+		return o == VERSION_LESS || o == VERSION_EQUAL;
+	case COMPARE_GT:
+		return o == VERSION_GREATER;
+	case COMPARE_GTE:
+		return o == VERSION_GREATER || o == VERSION_EQUAL;
+	}
+	return false;
+}
+
+/* By components: 1.2.84 is not above 1.2.840. DICOM pads identifiers with a zero byte. */
+static bool uid_holds(const struct value *val, enum fact_type type, struct bytes raw)
+{
+	struct bytes t = type == FACT_STR ? bytes_trim(raw) : (struct bytes){ 0 };
+	if (!bytes_eq(bytes_first(t, val->written.n), val->written))
+		return false;
+	return t.n == val->written.n || bytes_at(t, val->written.n) == '.';
+}
+
+static bool regex_holds(
+	const struct detect *d, const struct value *val, enum fact_type type, struct bytes raw)
+{
+	char text[TEXT_BYTES];
+	/* Section 7.3: what is inside raw bytes cannot be asked. */
+	if (type == FACT_PHI || type == FACT_BYTES)
+		return false;
+	if (type == FACT_MAC)
+		return false;
+	return regex_match(val->regex, &d->scratch, element_text(type, raw, text));
+}
+
+static bool element_holds(const struct detect *d, const struct item *it, const struct value *val,
+	const struct view *v, enum fact_type type, struct bytes raw)
 {
 	switch (val->kind) {
 	case VALUE_PATTERN:
 		return pattern_holds(val, type, raw);
 	case VALUE_NUMBER:
-		return number_value_holds(it, val, type, raw);
+		return number_value_holds(it, val, v, type, raw);
 	case VALUE_BOOL:
 		return bool_holds(val, type, raw);
 	case VALUE_CIDR:
@@ -299,13 +291,33 @@ static bool element_holds(const struct item *it, const struct value *val, const 
 		return field_holds(it, val, v, type, raw);
 	case VALUE_PHI:
 		return type == FACT_PHI && raw.n > 0 && (val->phi & PHI_BIT(raw.p[0])) != 0;
+	case VALUE_REGEX:
+		return regex_holds(d, val, type, raw);
+	case VALUE_LIST:
+		return type != FACT_PHI && list_has(val->list, type, raw);
+	case VALUE_VERSION:
+		return version_holds(it, val, type, raw);
+	case VALUE_UID:
+		return uid_holds(val, type, raw);
+	case VALUE_ANY:
+		for (unsigned i = 0; i < val->n_any; i++)
+			if (pattern_holds(&val->any[i], type, raw))
+				return true;
+		return false;
 	case VALUE_NULL:
 		break;
 	}
 	return false;
 }
 
-static bool keyword_holds(const struct detect *d, const struct value *val, const struct view *v)
+bool list_value_holds(const struct value *val, enum fact_type type, struct bytes raw)
+{
+	static const struct item equal = { 0 };
+	return element_holds(NULL, &equal, val, NULL, type, raw);
+}
+
+static bool keyword_holds(
+	const struct detect *d, const struct item *it, const struct value *val, const struct view *v)
 {
 	const struct schema *s = d->schema;
 	for (uint16_t f = 0; f < s->n_searched; f++) {
@@ -315,7 +327,7 @@ static bool keyword_holds(const struct detect *d, const struct value *val, const
 		struct walk w = walk_of(&leaf);
 		struct bytes raw;
 		while (leaf.type == FACT_STR && walk_next(&w, &raw))
-			if (pattern_match(&val->text, raw))
+			if (element_holds(d, it, val, v, FACT_STR, raw))
 				return true;
 	}
 	return false;
@@ -325,7 +337,7 @@ static bool value_holds(const struct detect *d, const struct item *it, const str
 	const struct view *v, const struct leaf *leaf)
 {
 	if (it->keyword)
-		return keyword_holds(d, val, v);
+		return keyword_holds(d, it, val, v);
 	if (it->aspect == ASPECT_EXISTS)
 		return (leaf->n > 0) == val->truth;
 	if (it->aspect == ASPECT_COUNT)
@@ -337,7 +349,7 @@ static bool value_holds(const struct detect *d, const struct item *it, const str
 	struct walk w = walk_of(leaf);
 	struct bytes raw;
 	while (walk_next(&w, &raw))
-		if (element_holds(it, val, v, leaf->type, raw))
+		if (element_holds(d, it, val, v, leaf->type, raw))
 			return true;
 	return false;
 }
@@ -357,4 +369,83 @@ bool item_holds(const struct detect *d, const struct item *it, const struct view
 		break;
 	}
 	return held != it->neq;
+}
+
+/* ---- why not -------------------------------------------------------------------------------- */
+
+/* Can values of this kind be compared with such a leaf? */
+static bool comparable(const struct item *it, const struct value *val, enum fact_type type, struct bytes raw)
+{
+	long double number;
+	if (it->aspect == ASPECT_PART || it->aspect == ASPECT_AGE)
+		return type == FACT_TIME;
+	if (it->aspect == ASPECT_LEN)
+		return type == FACT_STR || type == FACT_BYTES;
+	switch (val->kind) {
+	case VALUE_NUMBER:
+		return element_number(type, raw, &number);
+	case VALUE_BOOL:
+		return type == FACT_BOOL || type == FACT_STR;
+	case VALUE_CIDR:
+		return type == FACT_IP || type == FACT_STR;
+	case VALUE_UID:
+		return type == FACT_STR;
+	case VALUE_VERSION:
+		return version_known(raw);
+	case VALUE_REGEX:
+		return type != FACT_PHI && type != FACT_BYTES && type != FACT_MAC;
+	case VALUE_PHI:
+		return true;
+	default:
+		return type != FACT_PHI;
+	}
+}
+
+static bool differs_by_case(
+	const struct item *it, const struct value *val, enum fact_type type, struct bytes raw)
+{
+	char text[TEXT_BYTES];
+	if (!it->cased || type != FACT_STR)
+		return false;
+	if (val->kind == VALUE_PATTERN)
+		return pattern_match_any_case(&val->text, element_text(type, raw, text));
+	for (unsigned i = 0; val->kind == VALUE_ANY && i < val->n_any; i++)
+		if (pattern_match_any_case(&val->any[i].text, raw))
+			return true;
+	return false;
+}
+
+enum detect_why item_why(const struct detect *d, const struct item *it, const struct view *v)
+{
+	struct leaf leaf = { 0 };
+	const struct value *val = &it->values[0];
+	struct bytes raw;
+	bool type = true;
+	(void)d;
+	if (it->keyword || it->neq)
+		return WHY_DIFFERS;
+	if (it->field == FIELD_EVENT)
+		return WHY_NOT_MEMBER;
+	leaf = v->get(v, it->field);
+	if (it->aspect == ASPECT_COUNT)
+		return WHY_OUT_OF_RANGE;
+	if (leaf.n == 0)
+		return WHY_ABSENT;
+	if (it->aspect == ASPECT_EXISTS || val->kind == VALUE_NULL)
+		return WHY_DIFFERS;
+	struct walk w = walk_of(&leaf);
+	while (walk_next(&w, &raw)) {
+		for (unsigned i = 0; i < it->n; i++)
+			if (differs_by_case(it, &it->values[i], leaf.type, raw))
+				return WHY_CASE;
+			else if (comparable(it, &it->values[i], leaf.type, raw))
+				type = false;
+	}
+	if (type)
+		return WHY_TYPE;
+	if (val->kind == VALUE_LIST || val->kind == VALUE_PHI || val->kind == VALUE_UID)
+		return WHY_NOT_MEMBER;
+	bool bound = val->kind == VALUE_NUMBER || val->kind == VALUE_VERSION;
+	return val->kind == VALUE_CIDR || (bound && it->compare != COMPARE_EQ) ? WHY_OUT_OF_RANGE
+									       : WHY_DIFFERS;
 }

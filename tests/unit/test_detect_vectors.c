@@ -106,18 +106,35 @@ static void vector_strings(void **state)
 	}
 }
 
-static bool same_tree(const struct yaml_node *want, const struct node *have)
+/* The dump of a detection, read again. */
+static void dumped(const struct detect *d, struct yaml_file *out)
 {
-	static const char *const words[] = { "and", "or", "not" };
-	if (want->type != YAML_LIST)
-		return have->kind == NODE_IDENT && bytes_is(yaml_text(want), have->ident->name);
-	if (have->kind > NODE_NOT || !bytes_is(yaml_text(want->items[0]), words[have->kind]) ||
-		want->n != have->n + 1)
-		return false;
-	for (unsigned i = 0; i < have->n; i++)
-		if (!same_tree(want->items[i + 1], have->kids[i]))
+	struct diag diag = { 0 };
+	char *text = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&text, &n);
+	assert_non_null(f);
+	detect_dump(d, f);
+	fclose(f);
+	if (!yaml_parse("dump.json", bytes_of(text, n), out, &diag))
+		fail_msg("%s: %s", diag.messages[0].text, text);
+	diag_free(&diag);
+	free(text);
+}
+
+/* Equal documents; the texts of a list of parts may be cut differently. */
+static bool same(const struct yaml_node *a, const struct yaml_node *b)
+{
+	if (a->type != b->type || a->n != b->n)
+		return (a->type == YAML_INT || a->type == YAML_FLOAT) &&
+		       (b->type == YAML_INT || b->type == YAML_FLOAT) && a->number == b->number;
+	for (size_t i = 0; i < a->n; i++) {
+		const struct yaml_node *other =
+			a->type == YAML_MAP ? yaml_get(b, a->keys[i]->text) : b->items[i];
+		if (!other || !same(a->items[i], other))
 			return false;
-	return true;
+	}
+	return a->n || a->type == YAML_LIST || a->type == YAML_MAP || bytes_eq(yaml_text(a), yaml_text(b));
 }
 
 static void vector_conditions(void **state)
@@ -143,57 +160,69 @@ static void vector_conditions(void **state)
 			ast && (ast->type == YAML_NULL || (ast->n == 2 && ast->items[1]->type == YAML_NULL));
 		if ((d != NULL) != (ast && !nothing))
 			fail_msg("'%s' is %s", in->text, d ? "accepted" : diag.messages[0].text);
-		if (d && !same_tree(ast, d->conditions[0]))
-			fail_msg("'%s' has another tree", in->text);
+		struct yaml_file dump = { 0 };
+		if (d) {
+			dumped(d, &dump);
+			if (!same(ast, yaml_get(dump.docs[0], "conditions")->items[0]))
+				fail_msg("'%s' has another tree", in->text);
+		}
+		yaml_fini(&dump);
 		detect_free(d);
 		diag_free(&diag);
 	}
 }
 
-/* Modifier chains of this version; the values the same as the reference's, the refusals too. */
-static bool is_later(struct bytes key)
+/* Section 26: what the reference does with this row and we do not; 0 none. */
+static unsigned register_row(const struct yaml_node *key, const struct yaml_node *value)
 {
-	static const char *const later[] = { "re", "i", "m", "s", "ignorecase", "multiline", "dotall",
-		"base64", "base64offset", "wide", "utf16le", "utf16be", "utf16", "windash", "expand" };
-	struct cur c = cur_of(key);
-	while (cur_more(&c)) {
-		struct bytes name = cur_until(&c, '|');
-		for (size_t i = 0; i < sizeof later / sizeof *later; i++)
-			if (bytes_is(name, later[i]))
-				return true;
-	}
-	return false;
+	if (value->type == YAML_LIST && value->n == 0)
+		return 10;
+	if (value->type == YAML_LIST && value->n > 1 && value->items[value->n - 1]->type == YAML_NULL)
+		return 9;
+	if (strstr(key->text, "utf16le"))
+		return 6;
+	return strcmp(key->text, "f|utf16") == 0 || strstr(key->text, "utf16|") ? 7 : 0;
+}
+
+static struct detect *compile_item(
+	const struct yaml_node *key, const struct yaml_node *value, struct diag *diag)
+{
+	struct yaml_node name = *key, *names[] = { &name },
+			 *values[] = { (struct yaml_node *)(uintptr_t)value };
+	struct yaml_node map = {
+		.type = YAML_MAP, .text = (char[]){ "" }, .line = 1, .keys = names, .items = values, .n = 1
+	};
+	struct detect_env env = { .schema = &any, .file = "t", .diag = diag, .as_written = true };
+	*diag = (struct diag){ 0 };
+	return detect_compile_in(&env, &map);
 }
 
 static void one_item_vector(const struct yaml_node *row)
 {
 	const struct yaml_node *value = yaml_get(row, "value"), *out = yaml_get(row, "out"),
 			       *key = yaml_get(row, "key");
-	struct diag diag = { 0 };
-	struct yaml_node name = *key, *names[] = { &name },
-			 *values[] = { (struct yaml_node *)(uintptr_t)value };
-	struct yaml_node map = {
-		.type = YAML_MAP, .text = (char[]){ "" }, .line = 1, .keys = names, .items = values, .n = 1
-	};
-	struct detect *d = detect_compile(&map, &any, bytes_str(""), false, "t", &diag);
-	bool null_in_list =
-		value->type == YAML_LIST && value->n == 2 && value->items[1]->type == YAML_NULL; /* D9 */
-	bool empty = value->type == YAML_LIST && value->n == 0;                                  /* D10 */
-	if ((d != NULL) != (out && !null_in_list && !empty))
+	unsigned differs = register_row(key, value);
+	struct diag diag;
+	struct yaml_file dump = { 0 };
+	struct detect *d = compile_item(key, value, &diag);
+	bool wanted = differs == 6
+			      ? value->type == YAML_STRING ||
+					(value->type == YAML_LIST && value->items[0]->type == YAML_STRING)
+			      : out && differs != 9 && differs != 10;
+	if ((d != NULL) != wanted)
 		fail_msg("%s with %s: %s", key->text, value->text, d ? "accepted" : diag.messages[0].text);
-	for (size_t i = 0; d && i < out->n; i++) {
-		const struct item *it = d->idents[0].body->kids[0]->item;
-		const struct yaml_node *text = yaml_get(out->items[i], "str"),
-				       *cased = yaml_get(out->items[i], "cased");
-		const struct yaml_node *number = yaml_get(out->items[i], "n");
-		assert_int_equal(it->n, out->n);
-		assert_int_equal(it->all, bytes_is(yaml_text(yaml_get(row, "link")), "and"));
-		assert_int_equal(it->neq, yaml_get(row, "negated")->integer);
-		if ((text || cased) && !same_parts(text ? text : cased, &it->values[i].text))
-			fail_msg("%s with %s: another pattern", key->text, value->text);
-		if (number)
-			assert_true(it->values[i].number == (long double)number->number);
+	if (!d)
+		assert_true(diag.n > 0);
+	if (d && differs == 0) {
+		dumped(d, &dump);
+		/* ["and", the item] */
+		const struct yaml_node *item = yaml_get(dump.docs[0], "conditions")->items[0]->items[1];
+		if (!same(out, yaml_get(item, "out")))
+			fail_msg("%s with %s: another value", key->text, value->text);
+		assert_true(same(yaml_get(row, "link"), yaml_get(item, "link")));
+		assert_int_equal(yaml_get(row, "negated")->integer, yaml_get(item, "negated")->integer);
 	}
+	yaml_fini(&dump);
 	detect_free(d);
 	diag_free(&diag);
 }
@@ -201,17 +230,11 @@ static void one_item_vector(const struct yaml_node *row)
 static void vector_items(void **state)
 {
 	const struct yaml_node *rows = vectors.n ? yaml_get(vectors.docs[0], "items") : NULL;
-	size_t ran = 0;
 	(void)state;
 	if (!rows)
 		skip();
-	for (size_t i = 0; i < rows->n; i++) {
-		if (is_later(yaml_text(yaml_get(rows->items[i], "key"))))
-			continue;
+	for (size_t i = 0; i < rows->n; i++)
 		one_item_vector(rows->items[i]);
-		ran++;
-	}
-	assert_true(ran > 300);
 }
 
 /* ---- patterns --------------------------------------------------------------------------------- */
