@@ -3,11 +3,16 @@
 #define WINDOW_NS       10000000u
 #define SHORT_WINDOW_NS 1000000u
 
-enum { PAYLOAD = 128, TCP = 6 };
+enum { PAYLOAD = 128, HEADER = 60, TCP = 6 };
+/* Words of key: two for each 16 bytes and for what is left of them. */
+enum { HEADER_WORDS = (HEADER / 16 + 1) * 2, PAYLOAD_WORDS = (PAYLOAD / 16 + 1) * 2 };
+_Static_assert(HEADER_WORDS + PAYLOAD_WORDS == DEDUP_WORDS, "a key for each place");
 
 void dedup_init(struct dedup *g, struct counters *counters, const struct hash_key *key)
 {
-	*g = (struct dedup){ .counters = counters, .key = *key };
+	*g = (struct dedup){ .counters = counters };
+	for (uint64_t i = 0; i < DEDUP_WORDS; i++)
+		g->key[i] = hash_bytes(key, &i, sizeof i);
 }
 
 static uint64_t fold(uint64_t a, uint64_t b)
@@ -16,25 +21,27 @@ static uint64_t fold(uint64_t a, uint64_t b)
 	return (uint64_t)m ^ (uint64_t)(m >> 64);
 }
 
-/* A keyed hash by folded multiplication: fast, and good enough where a collision that somebody aims for gains
- * nothing (bytes past the first 128 can be changed without one). */
-static uint64_t mix(const struct dedup *g, uint64_t h, struct bytes b)
+/* A keyed hash by folded multiplication, a key for each place so that no product waits for another: fast, and
+ * good enough where a collision that somebody aims for gains nothing (bytes past the first 128 can be changed
+ * without one). `words`: the key from there on. */
+static uint64_t mix(const uint64_t *words, uint64_t h, struct bytes b)
 {
 	uint64_t pair[2];
-	for (; b.n >= sizeof pair; b = bytes_from(b, sizeof pair)) {
+	h += b.n;
+	for (; b.n >= sizeof pair; b = bytes_from(b, sizeof pair), words += 2) {
 		memcpy(pair, b.p, sizeof pair);
-		h = fold(pair[0] ^ g->key.k0 ^ h, pair[1] ^ g->key.k1 ^ 0x9e3779b97f4a7c15u);
+		h += fold(pair[0] ^ words[0], pair[1] ^ words[1]);
 	}
 	memset(pair, 0, sizeof pair);
 	if (b.n)
 		memcpy(pair, b.p, b.n);
-	return fold(pair[0] ^ g->key.k0 ^ h, pair[1] ^ g->key.k1 ^ b.n ^ 0xd1b54a32d192ed03u);
+	return h + fold(pair[0] ^ words[0], pair[1] ^ words[1]);
 }
 
 /* The IP header without what changes on the way. *has_id: its sender tells his packets apart. */
 static uint64_t hash_ip(const struct dedup *g, const struct packet *p, bool *has_id)
 {
-	uint8_t head[60] = { 0 };
+	uint8_t head[HEADER] = { 0 };
 	bool is_v4 = bytes_at(p->ip, 0) >> 4 == 4;
 	size_t n = is_v4 ? (size_t)(bytes_at(p->ip, 0) & 15) * 4 : 40;
 	struct bytes header = bytes_first(p->ip, n);
@@ -50,16 +57,17 @@ static uint64_t hash_ip(const struct dedup *g, const struct packet *p, bool *has
 		head[7] = 0; /* hop limit */
 		*has_id = p->is_fragment;
 	}
-	uint64_t h = mix(g, p->ip.n, bytes_of(head, header.n));
-	return mix(g, h, bytes_sub(p->ip, n, PAYLOAD));
+	uint64_t h = mix(g->key, p->ip.n << 16, bytes_of(head, header.n));
+	return mix(g->key + HEADER_WORDS, h, bytes_sub(p->ip, n, PAYLOAD));
 }
 
 static uint64_t hash_other(const struct dedup *g, const struct packet *p)
 {
-	uint64_t h =
-		mix(g, (uint64_t)p->l4_bytes << 16 | p->ethertype, bytes_of(p->smac.b, sizeof p->smac.b));
-	h = mix(g, h, bytes_of(p->dmac.b, sizeof p->dmac.b));
-	return mix(g, h ^ p->payload.n, bytes_first(p->payload, PAYLOAD));
+	uint8_t head[sizeof p->smac.b + sizeof p->dmac.b];
+	memcpy(head, p->smac.b, sizeof p->smac.b);
+	memcpy(head + sizeof p->smac.b, p->dmac.b, sizeof p->dmac.b);
+	uint64_t h = mix(g->key, (uint64_t)p->l4_bytes << 32 | p->ethertype, bytes_of(head, sizeof head));
+	return mix(g->key + HEADER_WORDS, h ^ (uint64_t)p->payload.n << 16, bytes_first(p->payload, PAYLOAD));
 }
 
 static bool is_remembered(const struct dedup *g, const struct dedup_entry *now, uint64_t window_ns)

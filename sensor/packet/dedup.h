@@ -18,11 +18,11 @@
 
 #include "packet/decode.h"
 
-enum { DEDUP_PACKETS = 512, DEDUP_BUCKETS = 1024 };
+enum { DEDUP_PACKETS = 512, DEDUP_BUCKETS = 1024, DEDUP_WORDS = 26 };
 
 struct dedup {
 	struct counters *counters;
-	struct hash_key key;
+	uint64_t key[DEDUP_WORDS];
 	uint32_t seen; /* entries made; the next goes to place seen % DEDUP_PACKETS */
 	struct dedup_entry {
 		uint64_t hash, ts_ns, number;

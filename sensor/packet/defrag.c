@@ -7,7 +7,7 @@
 #define WAIT_NS 30000000000u
 
 enum {
-	PIECE_BYTES = 2040, /* so that an Ethernet frame's fragment is one piece */
+	PIECE_BYTES = 2048, /* so that an Ethernet frame's fragment is one piece */
 	PIECES = 512,       /* of one datagram: its list is walked for each fragment */
 	HEAD_BYTES = 256,
 	PAYLOAD_MOST = 65535,
@@ -34,10 +34,10 @@ struct datagram {
 	uint8_t head[HEAD_BYTES];
 };
 
+/* Apart from its bytes: a datagram's list is walked more often than it is read. */
 struct piece {
 	uint32_t next;
 	uint16_t at, n;
-	uint8_t data[PIECE_BYTES];
 };
 
 static struct datagram *datagram_at(const struct defrag *g, uint32_t i)
@@ -47,7 +47,23 @@ static struct datagram *datagram_at(const struct defrag *g, uint32_t i)
 
 static struct piece *piece_at(const struct defrag *g, uint32_t i)
 {
+	return &g->heads[i];
+}
+
+static uint8_t *data_at(const struct defrag *g, uint32_t i)
+{
 	return pool_at(&g->pieces, i);
+}
+
+static void *map(size_t n)
+{
+	void *m = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return m == MAP_FAILED ? NULL : m;
+}
+
+static size_t heads_bytes(const struct defrag *g)
+{
+	return ((size_t)g->pieces.cap + 1) * sizeof *g->heads;
 }
 
 bool defrag_init(
@@ -55,14 +71,11 @@ bool defrag_init(
 {
 	*g = (struct defrag){ .counters = counters, .key = *key };
 	bool ok = pool_init(&g->datagrams, sizeof(struct datagram), limits->fragments);
-	ok = pool_init(
-		     &g->pieces, sizeof(struct piece), limits->fragment_kib * 1024 / sizeof(struct piece)) &&
-	     ok;
+	ok = pool_init(&g->pieces, PIECE_BYTES, limits->fragment_kib * 1024 / PIECE_BYTES) && ok;
 	ok = table_init(&g->table, limits->fragments) && ok;
-	void *m = mmap(NULL, JOINED_BYTES, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	g->joined = m == MAP_FAILED ? NULL : m;
-	return ok && g->joined;
+	g->heads = map(heads_bytes(g));
+	g->joined = map(JOINED_BYTES);
+	return ok && g->heads && g->joined;
 }
 
 static void give_pieces(struct defrag *g, struct datagram *d)
@@ -103,6 +116,9 @@ void defrag_fini(struct defrag *g)
 {
 	while (g->oldest)
 		lose_oldest(g);
+	if (g->heads)
+		munmap(g->heads, heads_bytes(g));
+	g->heads = NULL;
 	pool_fini(&g->datagrams);
 	pool_fini(&g->pieces);
 	table_fini(&g->table);
@@ -164,6 +180,13 @@ static uint32_t find(struct defrag *g, const struct packet *p, const struct frag
 
 /* ---- its pieces -------------------------------------------------------------------------- */
 
+/* Where the last of its pieces ends. */
+static uint32_t end_of(const struct defrag *g, const struct datagram *d)
+{
+	const struct piece *last = piece_at(g, d->last);
+	return d->last ? (uint32_t)last->at + last->n : 0;
+}
+
 struct repeat {
 	size_t bytes; /* that other fragments brought before */
 	bool differs;
@@ -173,6 +196,8 @@ static struct repeat repeated(
 	const struct defrag *g, const struct datagram *d, uint32_t at, struct bytes data)
 {
 	struct repeat r = { 0 };
+	if (at >= end_of(g, d))
+		return r; /* in order, as most come */
 	for (uint32_t i = d->first; i; i = piece_at(g, i)->next) {
 		const struct piece *q = piece_at(g, i);
 		uint32_t from = q->at > at ? q->at : at, q_end = (uint32_t)q->at + q->n;
@@ -181,7 +206,7 @@ static struct repeat repeated(
 		if (from >= end)
 			continue;
 		r.bytes += end - from;
-		r.differs = r.differs || !bytes_eq(bytes_of(q->data + (from - q->at), end - from),
+		r.differs = r.differs || !bytes_eq(bytes_of(data_at(g, i) + (from - q->at), end - from),
 						 bytes_sub(data, from - at, end - from));
 	}
 	return r;
@@ -209,7 +234,7 @@ static bool insert(struct defrag *g, struct datagram *d, uint32_t *after, uint32
 		struct piece *q = piece_at(g, i);
 		struct bytes part = bytes_first(data, PIECE_BYTES);
 		uint32_t *link = *after ? &piece_at(g, *after)->next : &d->first;
-		memcpy(q->data, part.p, part.n);
+		memcpy(data_at(g, i), part.p, part.n);
 		q->at = (uint16_t)at;
 		q->n = (uint16_t)part.n;
 		q->next = *link;
@@ -228,9 +253,7 @@ static bool insert(struct defrag *g, struct datagram *d, uint32_t *after, uint32
 /* Every byte whose place is free yet: the first bytes win. False: no room. */
 static bool fill(struct defrag *g, struct datagram *d, uint32_t at, struct bytes data)
 {
-	uint32_t after = d->last;
-	if (after && (uint32_t)piece_at(g, after)->at + piece_at(g, after)->n > at)
-		after = 0; /* not behind all others: look from the front */
+	uint32_t after = at < end_of(g, d) ? 0 : d->last; /* not behind all others: look from the front */
 	while (data.n) {
 		uint32_t i = after ? piece_at(g, after)->next : d->first;
 		const struct piece *q = i ? piece_at(g, i) : NULL;
@@ -271,7 +294,7 @@ static struct bytes join(struct defrag *g, const struct datagram *d)
 	memcpy(head, d->head, d->head_n);
 	for (uint32_t i = d->first; i; i = piece_at(g, i)->next) {
 		const struct piece *q = piece_at(g, i);
-		memcpy(head + d->head_n + q->at, q->data, q->n);
+		memcpy(head + d->head_n + q->at, data_at(g, i), q->n);
 	}
 	if (d->key.is_v6) {
 		put16(head + 4, d->head_n - 40u + d->total);
@@ -298,8 +321,7 @@ static bool is_absurd(const struct fragment *f)
 static bool is_contradiction(const struct defrag *g, const struct datagram *d, const struct fragment *f)
 {
 	uint32_t end = f->at + (uint32_t)f->data.n;
-	uint32_t known = d->last ? (uint32_t)piece_at(g, d->last)->at + piece_at(g, d->last)->n : 0;
-	return f->more ? d->total && end > d->total : (d->total && d->total != end) || known > end;
+	return f->more ? d->total && end > d->total : (d->total && d->total != end) || end_of(g, d) > end;
 }
 
 /* False: the datagram is given up. */

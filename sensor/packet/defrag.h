@@ -29,13 +29,16 @@ struct fragment {
 	unsigned depth; /* encapsulations around it */
 };
 
+struct piece;
+
 struct defrag {
 	struct counters *counters;
 	struct hash_key key;
 	struct table table;
-	struct pool datagrams, pieces;
-	uint32_t oldest, newest; /* datagrams by the time they were begun */
-	uint8_t *joined;         /* the last joined datagram */
+	struct pool datagrams, pieces; /* pieces: their bytes */
+	struct piece *heads;           /* of the piece with that index: its place, and the next one */
+	uint32_t oldest, newest;       /* datagrams by the time they were begun */
+	uint8_t *joined;               /* the last joined datagram */
 };
 
 /* counters is borrowed. False: no memory; defrag_fini is then still right. */
