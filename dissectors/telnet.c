@@ -136,16 +136,12 @@ enum prompt { PROMPT_NONE, PROMPT_USER, PROMPT_PASSWORD };
 static const char *const last_words[] = { "last login", "last successful", "last failed", "last unsuccessful",
 	"since the last", NULL };
 
-/* `line` ends with a colon. */
-static enum prompt prompt_of(struct bytes line)
+static enum prompt asked_for(struct bytes text)
 {
 	static const char *const user_words[] = { "login", "logon", "user", "username", "user name", "userid",
 		"user id", "benutzername", "utilisateur", "usuario", NULL };
 	static const char *const password_words[] = { "password", "passwd", "passcode", "kennwort",
 		"passwort", "mot de passe", NULL };
-	struct bytes text = bytes_trim(bytes_first(line, line.n - 1));
-	if (has_any(text, last_words)) /* "Last login: Sat Nov 27" */
-		return PROMPT_NONE;
 	for (size_t i = 0; password_words[i]; i++)
 		if (ends_with(text, password_words[i]))
 			return PROMPT_PASSWORD;
@@ -155,6 +151,15 @@ static enum prompt prompt_of(struct bytes line)
 		if (ends_with(text, user_words[i]))
 			return PROMPT_USER;
 	return PROMPT_NONE;
+}
+
+/* `line` ends with a colon. */
+static enum prompt prompt_of(struct bytes line)
+{
+	struct bytes text = bytes_trim(bytes_first(line, line.n - 1));
+	enum prompt kind = asked_for(text);
+	bool is_report = kind != PROMPT_NONE && has_any(text, last_words); /* "Last login: Sat Nov 27" */
+	return is_report ? PROMPT_NONE : kind;
 }
 
 /* "$", "host:~$", "switch#", "C:\>", "/ #", "[root@host /]#"; not "50%", "Error #", "<title>". */
