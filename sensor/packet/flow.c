@@ -137,13 +137,28 @@ static void make_room(struct flows *t)
 	flow_end(t, worst);
 }
 
-static uint32_t flow_find(struct flows *t, const struct flow_key *k)
+/* Packets come in trains, several at a time: most of them need no keyed hash. Somebody who makes
+ * conversations meet here gains that they do. */
+static uint32_t *recent(struct flows *t, const struct flow_key *k)
 {
-	uint64_t hash = hash_bytes(&t->seed, k, sizeof *k);
+	uint32_t lo, hi;
+	memcpy(&lo, k->lo + 12, sizeof lo);
+	memcpy(&hi, k->hi + 12, sizeof hi);
+	uint32_t mixed = (lo ^ hi * 31 ^ (uint32_t)k->lo_port << 16 ^ k->hi_port) * 0x9e3779b1u;
+	return &t->recent[(mixed >> 16) % FLOWS_RECENT];
+}
+
+static bool is_flow_of(const struct flows *t, uint32_t i, const struct flow_key *k)
+{
+	return i && memcmp(&((struct flow *)pool_at(&t->pool, i))->key, k, sizeof *k) == 0;
+}
+
+static uint32_t flow_find(struct flows *t, const struct flow_key *k, uint64_t hash)
+{
 	uint32_t i;
 	for (uint32_t at = table_first(&t->table, hash); (i = table_at(&t->table, at, hash)) != TABLE_END;
 		at = table_next(&t->table, at))
-		if (i && memcmp(&((struct flow *)pool_at(&t->pool, i))->key, k, sizeof *k) == 0)
+		if (is_flow_of(t, i, k))
 			return i;
 	return 0;
 }
@@ -178,9 +193,9 @@ struct flow *flow_of(struct flows *t, const struct packet *p, enum dir *dir)
 {
 	struct flow_key k;
 	bool src_is_hi = key_of(p, &k);
-	uint32_t i = t->latest; /* packets come in trains */
-	if (!i || memcmp(&((struct flow *)pool_at(&t->pool, i))->key, &k, sizeof k) != 0)
-		i = flow_find(t, &k);
+	uint32_t *lately = recent(t, &k), i = *lately;
+	if (!is_flow_of(t, i, &k))
+		i = flow_find(t, &k, hash_bytes(&t->seed, &k, sizeof k));
 	if (i) {
 		struct flow *old = pool_at(&t->pool, i);
 		if (begins_anew(t, old, dir_of(old, src_is_hi), p)) {
@@ -199,7 +214,7 @@ struct flow *flow_of(struct flows *t, const struct packet *p, enum dir *dir)
 		}
 	}
 	struct flow *f = pool_at(&t->pool, i);
-	t->latest = i;
+	*lately = i;
 	if (is_new) {
 		f->key = k;
 		flow_start(t, f, p, src_is_hi);
@@ -297,8 +312,9 @@ static void end_at(struct flows *t, struct flow *f, uint64_t ts_ns)
 	if (f->wheel.prev)
 		wheel_del(&t->wheel, i);
 	table_del(&t->table, hash_bytes(&t->seed, &f->key, sizeof f->key), i);
-	if (t->latest == i)
-		t->latest = 0;
+	uint32_t *lately = recent(t, &f->key);
+	if (*lately == i)
+		*lately = 0;
 	pool_put(&t->pool, i);
 }
 

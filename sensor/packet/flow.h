@@ -98,6 +98,8 @@ struct half {
 	struct delivered delivered[HISTORY];
 };
 
+enum { FLOWS_RECENT = 256 };
+
 struct flows {
 	const struct limits *limits;
 	struct counters *counters;
@@ -108,7 +110,7 @@ struct flows {
 	struct dx_engine *engine;
 	struct labels *labels; /* NULL: identify is off */
 	uint32_t clock_hand;
-	uint32_t latest; /* index of the last packet's flow, 0: ended */
+	uint32_t recent[FLOWS_RECENT]; /* indexes of flows that had a packet lately, 0: none */
 	uint64_t now_ns;
 };
 

@@ -88,6 +88,8 @@ struct labels *labels_new(const struct limits *l, struct counters *c)
 	void *m = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
 		-1, 0);
 	t->arena.base = m == MAP_FAILED ? NULL : m;
+	if (t->arena.base)
+		(void)madvise(m, ARENA_BYTES, MADV_HUGEPAGE);
 	if (!t->arena.base || !pool_init(&t->flows, sizeof(struct ndpi_flow_struct), l->labels)) {
 		labels_free(t);
 		return NULL;
