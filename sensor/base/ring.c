@@ -21,7 +21,7 @@ bool ring_init(struct ring *r, uint64_t size)
 	void *m = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (m == MAP_FAILED)
 		return false;
-	(void)madvise(m, n, MADV_HUGEPAGE);
+	(void)madvise(m, n, MADV_HUGEPAGE); /* all of it is used soon: fewer page faults */
 	r->base = m;
 	r->size = n;
 	atomic_store(&r->head, 0);

@@ -15,6 +15,7 @@ bool table_init(struct table *t, uint64_t cap)
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (m == MAP_FAILED)
 		return false;
+	/* Touched at random: few page faults and TLB misses, where the kernel gives huge pages. */
 	(void)madvise(m, n * sizeof *t->slots, MADV_HUGEPAGE);
 	*t = (struct table){ .slots = m, .mask = (uint32_t)n - 1, .cap = (uint32_t)cap };
 	return true;

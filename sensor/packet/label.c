@@ -89,7 +89,7 @@ struct labels *labels_new(const struct limits *l, struct counters *c)
 		-1, 0);
 	t->arena.base = m == MAP_FAILED ? NULL : m;
 	if (t->arena.base)
-		(void)madvise(m, ARENA_BYTES, MADV_HUGEPAGE);
+		(void)madvise(m, ARENA_BYTES, MADV_HUGEPAGE); /* 7 MiB at the first use: fewer page faults */
 	if (!t->arena.base || !pool_init(&t->flows, sizeof(struct ndpi_flow_struct), l->labels)) {
 		labels_free(t);
 		return NULL;
