@@ -53,6 +53,7 @@ enum flow_flag {
 	FLOW_REFUSED_BY_ALL = 256, /* no probe wants it: nothing is reassembled */
 	FLOW_SUM_GOOD = 1024,      /* << dir: a segment had a right checksum */
 	FLOW_DATA_GOOD = 4096,     /* << dir: one with data had */
+	FLOW_DATA_BAD = 16384,     /* << dir: the last one with data had a wrong one, before that */
 };
 
 struct flow {

@@ -462,18 +462,25 @@ static struct half *half_get(struct flows *t, struct flow *f, enum dir dir, cons
 /* Wrong checksums count only where right ones have been seen: else it is the sender's network card that fills
  * them in, behind the point of capture. Data is measured by data: a SYN's may be right where those of
  * segments that a card joined, or an anonymiser rewrote, are not; a lie told first is still an overlap
- * conflict. */
+ * conflict. Of 65,536 wrong ones one is right by chance: behind a wrong one it takes two in a row. */
 static bool is_corrupt(struct flows *t, struct flow *f, enum dir dir, const struct packet *p)
 {
 	enum checksum sum = decode_checksum(p);
-	unsigned good = (unsigned)(p->payload.n ? FLOW_DATA_GOOD : FLOW_SUM_GOOD) << dir;
-	if (sum == CHECKSUM_GOOD)
-		f->flags |= (uint16_t)(good | (unsigned)FLOW_SUM_GOOD << dir);
+	bool is_data = p->payload.n > 0;
+	unsigned good = (unsigned)(is_data ? FLOW_DATA_GOOD : FLOW_SUM_GOOD) << dir;
+	unsigned wrong = is_data ? (unsigned)FLOW_DATA_BAD << dir : 0;
+	if (sum == CHECKSUM_GOOD) {
+		if (!(f->flags & wrong))
+			f->flags |= (uint16_t)(good | (unsigned)FLOW_SUM_GOOD << dir);
+		f->flags &= (uint16_t)~wrong;
+	}
 	if (sum != CHECKSUM_BAD)
 		return false;
 	t->counters->bad_checksums++;
-	if (!(f->flags & good))
+	if (!(f->flags & good)) {
+		f->flags |= (uint16_t)wrong;
 		return false;
+	}
 	t->counters->segments_ignored++;
 	return true;
 }

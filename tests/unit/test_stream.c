@@ -568,6 +568,20 @@ static void wrong_checksums(void **state)
 	}
 }
 
+/* One that is right by chance among those the card is to fill in makes the others no damage. */
+static void right_by_chance(void **state)
+{
+	(void)state;
+	struct line *l = line_new();
+	for (size_t i = 0; i < session.n; i++) {
+		struct segment s = session.s[i];
+		s.sum_good = i % 5 == 4;
+		line_push(l, &s);
+	}
+	assert_int_equal(l->counters.segments_ignored, 0);
+	says_all(l);
+}
+
 /* Pools that fail at the n-th request: no crash, no leak, a counter that says so. */
 static void starved(void **state)
 {
@@ -624,6 +638,7 @@ int main(void)
 		cmocka_unit_test(lost_before_the_end),
 		cmocka_unit_test(fin_before_its_data),
 		cmocka_unit_test(wrong_checksums),
+		cmocka_unit_test(right_by_chance),
 		cmocka_unit_test(starved),
 	};
 	int failed = cmocka_run_group_tests(tests, setup, teardown);
