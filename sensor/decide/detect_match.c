@@ -148,7 +148,11 @@ static bool pattern_holds(const struct value *val, enum fact_type type, struct b
 	}
 	if (type == FACT_MAC)
 		return pattern_match(&val->mac, hex_text(raw, text));
-	return pattern_match(&val->text, element_text(type, raw, text));
+	struct bytes have = element_text(type, raw, text);
+	/* Numbers in hex, like the serial numbers of certificates, are written with and without their zero.
+	 */
+	return pattern_match(&val->text, have) || (type == FACT_BYTES && bytes_at(have, 0) == '0' &&
+							  pattern_match(&val->text, bytes_from(have, 1)));
 }
 
 static bool cidr_holds(const struct value *val, enum fact_type type, struct bytes raw)

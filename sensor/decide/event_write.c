@@ -61,14 +61,18 @@ static int hex_digit(int c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* An odd number of digits is a number without its leading zero. */
 static bool hex_bytes(struct bytes text, uint8_t out[4096], size_t *n)
 {
-	*n = text.n / 2;
-	for (size_t i = 0; i < text.n; i++)
-		if (text.n % 2 != 0 || hex_digit(text.p[i]) < 0)
+	size_t odd = text.n % 2;
+	*n = (text.n + odd) / 2;
+	for (size_t i = 0; i < text.n; i++) {
+		int digit = hex_digit(text.p[i]);
+		size_t at = (i + odd) / 2;
+		if (digit < 0)
 			return false;
-	for (size_t i = 0; i < *n; i++)
-		out[i] = (uint8_t)(hex_digit(text.p[2 * i]) << 4 | hex_digit(text.p[2 * i + 1]));
+		out[at] = (uint8_t)((i + odd) % 2 && i > 0 ? out[at] << 4 | digit : digit);
+	}
 	return true;
 }
 
