@@ -270,7 +270,9 @@ static bool is_output_only(struct bytes name)
 
 /* ---- events ---------------------------------------------------------------------------------------- */
 
-static bool is_event(struct event_writer *w, struct bytes category, struct bytes action)
+/* The event of that category and action (or, without one, the category's first). */
+static bool find_event(
+	struct event_writer *w, const struct yaml_node *at, struct bytes category, struct bytes action)
 {
 	struct event *e = record_of(w);
 	for (unsigned p = 0; p < PROTO_N; p++) {
@@ -282,15 +284,7 @@ static bool is_event(struct event_writer *w, struct bytes category, struct bytes
 				return true;
 		}
 	}
-	return false;
-}
-
-/* The event of that category and action (or, without one, the category's first). */
-static bool find_event(
-	struct event_writer *w, const struct yaml_node *at, struct bytes category, struct bytes action)
-{
-	return is_event(w, category, action) ||
-	       complain(w, at, "there is no such event:", action.n ? action : category);
+	return complain(w, at, "there is no such event:", action.n ? action : category);
 }
 
 /* Keys that are read before all others, in both spellings: a test's and a line's of events.jsonl. */
@@ -380,18 +374,25 @@ static void conversation(struct event *e, bool is_line)
 	addr_parse(bytes_str("10.0.0.2"), &e->conv.dst);
 }
 
-/* `action` names the event, except where the category has a field of that name and no event of the value
- * (flow: what a firewall did; smb). */
+/* Is the key `action` a field of these events, and not the event's own name: of smb, and of flow with a word
+ * of a firewall's. */
+static bool action_is_field(const struct event_writer *w, struct bytes category, struct bytes action)
+{
+	const struct schema *s = &w->schema->schema;
+	int field = s->field(s, category, bytes_str("action"));
+	if (field == COMMON_FIREWALL_ACTION)
+		return bytes_is(action, "accept") || bytes_is(action, "drop") || bytes_is(action, "reject") ||
+		       bytes_is(action, "forward");
+	return field >= 0 && !bytes_is(action, "event");
+}
+
 static bool choose_event(struct event_writer *w, const struct yaml_node *map)
 {
 	const struct yaml_node *category = head(map, "category", "event.category");
 	const struct yaml_node *action = yaml_get(map, "event.action"), *ours = yaml_get(map, "action");
-	const struct schema *s = &w->schema->schema;
 	struct bytes name = yaml_text(category);
-	bool is_field = ours && s->field(s, name, bytes_str("action")) >= 0 &&
-			!is_event(w, name, ours->text ? yaml_text(ours) : (struct bytes){ 0 });
-	w->action_is_event = !is_field;
-	if (!action && !is_field)
+	w->action_is_event = !(ours && ours->text && action_is_field(w, name, yaml_text(ours)));
+	if (!action && w->action_is_event)
 		action = ours;
 	return find_event(
 		w, category, name, action && action->text ? yaml_text(action) : (struct bytes){ 0 });

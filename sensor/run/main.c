@@ -96,7 +96,8 @@ static bool load_policies(struct program *p)
 			"there are no policies here; -p names their directory");
 		return false;
 	}
-	p->policy = policy_load(&path, 1, &p->diag);
+	const struct policy_options options = { .home = p->config.home.list, .n_home = p->config.home.n };
+	p->policy = policy_load_with(&options, &path, 1, &p->diag);
 	p->fingerprints = fingerprints_load(&path, 1, &p->diag);
 	if (p->policy && p->diag.errors == 0 && policy_rules(p->policy) == 0)
 		diag_add(&p->diag, DIAG_WARNING, path, 0, 0, "",
