@@ -188,6 +188,33 @@ static void mark_phones(const struct find *f, struct bytes text, uint8_t *hit)
 	}
 }
 
+static bool in_run(struct bytes t, size_t at)
+{
+	return ascii_alnum(bytes_at(t, at)) || bytes_at(t, at) >= 0x80;
+}
+
+/* Two words side by side of which one is too short to be known alone: Ng Bo. */
+static void mark_short_names(const struct find *f, struct bytes text, uint8_t *hit)
+{
+	uint8_t joined[JOINED_MAX];
+	struct bytes before = { 0 };
+	for (size_t at = 0, from; at < text.n; at++) {
+		for (from = at; in_run(text, at); at++)
+			;
+		struct bytes word = bytes_sub(text, from, at - from);
+		bool is_short = before.n && word.n && (before.n < PART_LETTERS || word.n < PART_LETTERS);
+		size_t n = before.n + word.n;
+		if (is_short && n >= CODED_MIN && n <= sizeof joined) {
+			bytes_copy(joined, sizeof joined, before);
+			bytes_copy(joined + before.n, sizeof joined - before.n, word);
+			if (known_word(f->known, bytes_of(joined, n)))
+				memset(hit + (before.p - text.p), 1, at - (size_t)(before.p - text.p));
+		}
+		if (word.n)
+			before = word;
+	}
+}
+
 static void mark_suspect(const struct find *f, struct bytes text, uint8_t *hit)
 {
 	shapes_mark(text, hit);
@@ -200,6 +227,7 @@ static void mark_suspect(const struct find *f, struct bytes text, uint8_t *hit)
 		if (!hit[word.p - text.p] && word_is_known(f, word))
 			set_hit(hit, text, word);
 	mark_phones(f, text, hit);
+	mark_short_names(f, text, hit);
 }
 
 /* ---- texts of products -------------------------------------------------------------------- */
@@ -329,6 +357,7 @@ static void mark_product(const struct find *f, struct bytes text, uint8_t *hit)
 		return;
 	}
 	mark_names(f, &words, text, hit);
+	mark_short_names(f, text, hit);
 	mark_birth_dates(f, text, hit);
 	if (is_number(bytes_trim(text)) && known_number(f->known, text))
 		memset(hit, 1, text.n);

@@ -3,7 +3,8 @@
  *
  * Suspect text: shapes (decide/shapes.h); every word, and every part of a word where letters and digits or
  * lower and upper case meet, that is known of a name or number; words that begin or end in such a word
- * (jsmith, smithpc); a known phone number however it is written.
+ * (jsmith, smithpc); a known phone number however it is written; two words side by side of which one
+ * is too short to be known by itself (Ng Bo).
  *
  * A device's text (maker, model, serial number, version) is shown though a patient may be called Philips or
  * Force: there only what cannot be a product's by accident counts. That is two different words of one

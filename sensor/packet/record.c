@@ -177,7 +177,41 @@ static void phi_fact_put(struct dx_engine *e, unsigned field, const struct phi_f
 		e->open->flags |= EVENT_PHI_LOST;
 }
 
-enum { UTF8_ROOM = 1024 };
+enum { UTF8_ROOM = 1024, JOINED_ROOM = 64 };
+
+static bool is_run(int c)
+{
+	return ascii_alnum(c) || c >= 0x80;
+}
+
+static struct bytes next_run(struct bytes v, size_t *at)
+{
+	while (*at < v.n && !is_run(bytes_at(v, *at)))
+		++*at;
+	size_t from = *at;
+	while (is_run(bytes_at(v, *at)))
+		++*at;
+	return bytes_sub(v, from, *at - from);
+}
+
+/* Ng^Bo, Li^Jana: a word too short to be known alone is known together with its neighbour, in either order.
+ */
+static void joined_tokens(const struct dx_engine *e, struct phi_fact *p, struct bytes v)
+{
+	uint8_t room[JOINED_ROOM];
+	size_t at = 0;
+	struct bytes a = next_run(v, &at), b = next_run(v, &at);
+	bool is_short = a.n && b.n && (a.n < 3 || b.n < 3);
+	if (!is_short || a.n + b.n < 4 || a.n + b.n > sizeof room || p->n_tokens + 2 > PHI_TOKENS)
+		return;
+	for (unsigned i = 0; i < 2; i++) {
+		struct bytes first = i ? b : a, second = i ? a : b;
+		bytes_copy(room, sizeof room, first);
+		bytes_copy(room + first.n, sizeof room - first.n, second);
+		p->token[p->n_tokens++] = privacy_word(e->key, bytes_of(room, a.n + b.n));
+	}
+	explicit_bzero(room, sizeof room);
+}
 
 static void learn_words(struct dx_engine *e, unsigned field, struct phi_fact *p, struct bytes v)
 {
@@ -193,6 +227,8 @@ static void learn_words(struct dx_engine *e, unsigned field, struct phi_fact *p,
 	bool has_words = has_tokens(class);
 	if (has_words)
 		(void)next_tokens(e, p, v, &at);
+	if (class == PHI_PATIENT_NAME || class == PHI_RELATIVE || class == PHI_STAFF_NAME)
+		joined_tokens(e, p, v);
 	phi_fact_put(e, field, p);
 	while (has_words && next_tokens(e, p, v, &at))
 		phi_fact_put(e, FIELD_NONE, p);

@@ -257,6 +257,21 @@ static void in_other_forms(void **state)
 	assert_true(bytes_is(mask_product(t.mask, bytes_str("walesa_lech")), "[masked]_[masked]"));
 }
 
+static void short_names(void **state)
+{
+	(void)state;
+	struct dx x = dx_own(&t.engine, &t.conv, DIR_CLIENT);
+	ev_begin(&x, 0);
+	dx_phi_value(&x, PHI_PATIENT_NAME, bytes_str("Ng^Bo"));
+	dx_phi_value(&x, PHI_PATIENT_NAME, bytes_str("Li^Jana"));
+	ev_end(&x);
+	drain(NULL);
+	assert_true(bytes_is(mask_text(t.mask, bytes_str("bo_ng-pc")), "[masked]-pc"));
+	assert_true(bytes_is(mask_text(t.mask, bytes_str("ngbo.lan")), "[masked].lan"));
+	assert_true(bytes_is(mask_product(t.mask, bytes_str("jana.li 2")), "[masked] 2"));
+	assert_true(bytes_is(mask_text(t.mask, bytes_str("bo-x1 ng")), "bo-x1 ng"));
+}
+
 static void in_an_unknown_set(void **state)
 {
 	(void)state;
@@ -297,6 +312,7 @@ int main(void)
 		cmocka_unit_test(counters_of_limits),
 		cmocka_unit_test_setup_teardown(logins, setup, teardown),
 		cmocka_unit_test_setup_teardown(in_other_forms, setup, teardown),
+		cmocka_unit_test_setup_teardown(short_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(in_an_unknown_set, setup, teardown),
 		cmocka_unit_test_setup_teardown(longer_than_is_read, setup, teardown),
 	};
