@@ -110,7 +110,7 @@ static size_t skip_joints(struct bytes t, size_t i)
 	return i;
 }
 
-/* 12 Mar 1975, 12-MAR-75, 12MAR1975, March 12, 1975. */
+/* 12 Mar 1975, 12-MAR-75, 12MAR1975, March 12, 1975, 1975-Mar-12. */
 static void mark_month(struct bytes t, size_t from, size_t end, uint8_t *hit)
 {
 	size_t start = from, after = skip_joints(t, end), stop = digits_end(t, after);
@@ -120,7 +120,8 @@ static void mark_month(struct bytes t, size_t from, size_t end, uint8_t *hit)
 	while (day > 0 && ascii_digit(t.p[day - 1]))
 		day--;
 	bool day_before = start - day == 1 || start - day == 2;
-	if (day_before && (stop - after == 4 || stop - after == 2)) {
+	bool year_before = start - day == 4 && stop > after && stop - after <= 2; /* 1975 March 12 */
+	if (year_before || (day_before && (stop - after == 4 || stop - after == 2))) {
 		mark(hit, day, stop);
 	} else if (stop > after && stop - after <= 2) {
 		size_t year = skip_joints(t, stop);

@@ -74,6 +74,8 @@ static void shapes(void **state)
 		{ "12-MAR-1975", "[masked]" },
 		{ "x 12MAR1975", "x [masked]" },
 		{ "March 12, 1975", "[masked]" },
+		{ "1975-Mar-12", "[masked]" },
+		{ "b 1975 March 2.", "b [masked]." },
 		{ "CT-MAR-1", "CT-MAR-1" },
 		{ "SMITH^JOHN^^^Mr", "[masked]" },
 		{ "pat=SMITH^JOHN P;x", "pat=[masked];x" },
