@@ -101,7 +101,10 @@ def late(capture, a, b):
     store(capture, a, b, [
         ct_image(b"Yamadabe^Tarou=" + kanji + b"^" + kanji + b"=" + kanji, charset="\\ISO 2022 IR 87"),
         ct_image("First^One", others="Oberlechner^Ida\\Mitterbacher^Jo"),
-        ct_image("First^One", private=f"{NAME}^{FIRST}")], mss=3, lose=0)
+        ct_image("First^One", private=f"{NAME}^{FIRST}")], mss=3)
+    # A part of the second set is lost, in the middle of whom it is about.
+    store(capture, a, b, [ct_image("First^One"), ct_image(f"{NAME}^{FIRST}", maker=f"{NAME} {FIRST}", station=NAME)],
+          mss=60, lose=3)
 
 
 def write(path):
