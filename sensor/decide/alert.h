@@ -20,6 +20,25 @@ struct score_term {
 	int amount;
 };
 
+/* What a correlation counted. */
+struct alert_correlation {
+	const char *type; /* "value_count"; NULL: the rule is none */
+	char words[256];  /* "25 different destination.ip within 60 s" */
+	char value[48];   /* the aggregate; "" of a temporal one */
+	uint64_t span_ns;
+	uint64_t first_ns, last_ns;
+	uint64_t packets[16]; /* of the last matches that counted */
+	unsigned n_packets;
+	bool truncated; /* state was lost: the aggregate may be too low, or alerts have gone missing */
+	unsigned n_by;
+	struct {
+		const char *name;
+		enum privacy privacy;
+		uint16_t at, n; /* in text */
+	} by[8];
+	uint8_t text[256];
+};
+
 struct alert {
 	char id[ALERT_ID];
 	char first_id[ALERT_ID]; /* of the first document of this window; equal to id in it */
@@ -39,6 +58,7 @@ struct alert {
 	bool patients_at_least; /* the set was full: there may be more */
 	uint64_t packets[64];   /* evidence */
 	unsigned n_packets;
+	struct alert_correlation correlation;
 };
 
 /* on_alert: called for each first and each closing alert, in the order of their packets. */

@@ -326,11 +326,13 @@ void fold_hit(struct fold *f, const struct policy_run *r, struct alert *a, struc
 	g->head.n_facts = 0;
 	if (g->alert.count > a->rule->first_alerts) {
 		f->counters->alerts_folded++;
+		g->alert.correlation = a->correlation;
 		return;
 	}
 	struct alert now = g->alert;
 	now.event = e;
 	now.reason = a->reason;
+	now.correlation = g->alert.correlation = a->correlation;
 	now.source = a->source;
 	now.destination = a->destination;
 	now.patients_at_least = g->patients_at_least;

@@ -11,17 +11,39 @@ enum { MAX_RULES = 50000, MAX_BY = 8, MAX_EVIDENCE = 64 };
 /* What a log source takes for granted besides the category. */
 enum where { WHERE_ALL, WHERE_SMB_FILE, WHERE_SMB_TREE, WHERE_TO_HOME, WHERE_TO_OUTSIDE, WHERE_N };
 
+struct correlation;
+struct filter;
+
+/* A correlation that counts a rule: in which places of its list, a bit each. */
+struct rule_feed {
+	const struct correlation *to;
+	uint64_t places;
+};
+
+struct rule_filter {
+	const char *title;
+	const struct detect *detect; /* must hold beside the rule's own */
+};
+
 struct rule {
 	struct rule_text text;
-	struct detect *detect;
+	struct detect *detect;                 /* NULL: a correlation */
+	const struct correlation *correlation; /* or NULL */
+	const struct yaml_node *doc;
 	enum where where;
 	const struct detect *source; /* of `where`, ANDed to the rule; NULL: nothing */
 	bool of_host;                /* written for a host's log */
 	const struct yaml_node *related;
 	uint32_t number;
-	unsigned category; /* of the events it looks at, event_schema_category() */
+	unsigned category; /* of the events it looks at, event_schema_category(); a correlation: none */
 	bool silent;       /* sensor.alert: never */
-	uint16_t by[MAX_BY];
+	bool counted;      /* speaks through the correlations that count it only */
+	bool always;       /* sensor.alert: always */
+	struct rule_feed *feeds;
+	size_t n_feeds, cap_feeds;
+	struct rule_filter *filters;
+	size_t n_filters, cap_filters;
+	uint16_t by[MAX_BY]; /* fields; of a correlation: places in its group-by */
 	unsigned n_by;
 	uint64_t for_ns;
 	uint64_t first_alerts; /* suppress.count */
@@ -43,6 +65,10 @@ struct policy {
 	size_t n_files, cap_files;
 	struct rule **rules;
 	size_t n_rules, cap_rules;
+	struct filter **filters;
+	size_t n_filters, cap_filters;
+	struct correlation **correlations;
+	size_t n_correlations, cap_correlations;
 	/* Rules by category, in load order. */
 	const struct rule **of_category[SCHEMA_CATEGORIES];
 	size_t n_of_category[SCHEMA_CATEGORIES];
@@ -57,6 +83,13 @@ struct loader {
 
 /* One document that has a `detection`. */
 void rule_load(struct loader *l, const struct yaml_node *doc);
+/* What rules, correlations and filters have in common. False: not to be loaded. */
+bool document_head(struct loader *l, const struct yaml_node *doc, struct rule *r);
+/* The same and what only the first two have. */
+bool rule_head(struct loader *l, const struct yaml_node *doc, struct rule *r);
+/* False after saying that there are too many. */
+bool rule_add(struct loader *l, struct rule *r);
+bool is_wardwatch(const struct yaml_node *doc); /* dialect: wardwatch/1 */
 /* The `sensor` block of a rule. */
 void rule_sensor(struct loader *l, struct rule *r, const struct yaml_node *sensor);
 /* Category of a log source (section 5), or -1: attaches to nothing this sensor sees, which was said. Fills
@@ -72,6 +105,10 @@ void logsource_free(struct policy *p);
 void related_load(struct loader *l, struct rule *r, const struct yaml_node *doc);
 /* When all is loaded: W122 for rules that another says it replaces. */
 void related_complete(struct loader *l);
+/* One document that has a `filter`; which rules it applies to is known when all are read. */
+void filter_load(struct loader *l, const struct yaml_node *doc);
+void filters_apply(struct loader *l);
+void filters_free(struct policy *p);
 
 /* For messages and checks of documents. */
 void load_error(struct loader *l, const struct yaml_node *at, const char *code, const char *format, ...)
@@ -84,12 +121,17 @@ const char *load_text(struct loader *l, const struct yaml_node *map, const char 
 const char *const *load_texts(struct loader *l, const struct yaml_node *map, const char *key, size_t *n);
 /* Index of the value in names, or -1 after saying what is allowed. */
 int load_choice(struct loader *l, const struct yaml_node *value, const char *const *names, size_t n);
+/* 30s, 10m, 4h, 7d, 2w: in ns; 0 when it is none of them or more than 366 days. */
+uint64_t parse_duration(const struct yaml_node *v);
+/* The same, after saying so when it is none. */
+uint64_t load_duration(struct loader *l, const struct yaml_node *v);
 /* Says which keys of a map are not among names. */
 void load_keys(struct loader *l, const struct yaml_node *map, const char *const *names, size_t n, bool error);
 
 /* ---- running ---- */
 
-/* Does the rule hold of the event looked at: its log source's part and its own. reason may be NULL. */
+/* Does the rule hold of the event looked at: its log source's part, its own and its filters. reason may be
+ * NULL. */
 bool rule_holds(const struct rule *r, const struct view *v, struct detect_reason *reason);
 
 struct policy_run {
@@ -99,7 +141,15 @@ struct policy_run {
 	struct alert_sink sink;
 	struct event_view *view;
 	struct fold *fold;
+	struct correlate *correlate;
+	const struct rule *loud; /* tests: speaks though it is counted */
 };
+
+/* Does it give alerts of its own? */
+bool rule_speaks(const struct policy_run *r, const struct rule *rule);
+/* One hit of a rule: a holds rule, event (which the view looks at), level and reason; by: the rendered values
+ * of its suppress.by. */
+void policy_alert(struct policy_run *r, struct alert *a, struct bytes by);
 
 struct fold *fold_new(const struct policy *p, const struct limits *l, struct counters *c);
 void fold_free(struct fold *f);

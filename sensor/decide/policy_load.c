@@ -1,6 +1,6 @@
 /* The tree of policy files: which documents there are, what of them this version takes (policy-language.md 2,
  * 3). */
-#include "decide/policy_impl.h"
+#include "decide/correlate.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -130,8 +130,10 @@ static void document_load(struct loader *l, const struct yaml_node *doc)
 	else if (action && is_one_of(action, actions, 3))
 		load_error(l, action, "E102",
 			"`action: %s` is of Sigma 1: write each rule as a document of its own", action->text);
-	else if (yaml_get(doc, "correlation") || yaml_get(doc, "filter"))
-		load_error(l, doc, "E164", "correlations and filters come in a later version of this sensor");
+	else if (yaml_get(doc, "correlation"))
+		correlation_load(l, doc);
+	else if (yaml_get(doc, "filter"))
+		filter_load(l, doc);
 	else if (yaml_get(doc, "detection"))
 		rule_load(l, doc);
 	else if (kind)
@@ -326,6 +328,8 @@ static struct policy *policy_new(struct diag *diag)
 static struct policy *policy_complete(struct loader *l, size_t errors_before)
 {
 	check_unique(l);
+	filters_apply(l);
+	correlations_link(l);
 	check_durations(l);
 	related_complete(l);
 	logsource_complete(l);
@@ -383,6 +387,7 @@ void policy_free(struct policy *p)
 		detect_free(p->rules[i]->detect);
 	for (size_t i = 0; i < p->n_files; i++)
 		yaml_fini(&p->files[i]);
+	filters_free(p);
 	event_schema_free(p->schema);
 	arena_fini(&p->memory);
 	free(p);

@@ -5,7 +5,7 @@
 
 enum { TITLE = 256, LONG_TEXT = 65535, SHORT_TEXT = 1024 };
 
-static bool is_wardwatch(const struct yaml_node *doc)
+bool is_wardwatch(const struct yaml_node *doc)
 {
 	const struct yaml_node *d = yaml_get(doc, "dialect");
 	return d && bytes_is(yaml_text(d), "wardwatch/1");
@@ -203,22 +203,50 @@ static void sensor_defaults(struct rule *r)
 	r->evidence = 8;
 }
 
+bool document_head(struct loader *l, const struct yaml_node *doc, struct rule *r)
+{
+	r->file = l->file;
+	r->line = doc->line;
+	r->doc = doc;
+	r->text.ruleset = l->ruleset;
+	if (!check_status(l, doc))
+		return false;
+	load_identity(l, doc, &r->text);
+	load_lists(l, doc, &r->text);
+	return true;
+}
+
+bool rule_head(struct loader *l, const struct yaml_node *doc, struct rule *r)
+{
+	sensor_defaults(r);
+	if (!document_head(l, doc, r))
+		return false;
+	load_level(l, doc, &r->text);
+	related_load(l, r, doc);
+	return true;
+}
+
+bool rule_add(struct loader *l, struct rule *r)
+{
+	struct policy *p = l->p;
+	if (p->n_rules == MAX_RULES) {
+		load_error(l, r->doc, "E119", "more than %d rules", MAX_RULES);
+		return false;
+	}
+	r->number = (uint32_t)p->n_rules;
+	arena_grow(&p->memory, &p->rules, &p->cap_rules, p->n_rules, sizeof(struct rule *));
+	p->rules[p->n_rules++] = r;
+	return true;
+}
+
 void rule_load(struct loader *l, const struct yaml_node *doc)
 {
 	struct policy *p = l->p;
 	struct rule *r = arena_get(&p->memory, sizeof *r);
 	const struct yaml_node *detection = yaml_get(doc, "detection"), *sensor = yaml_get(doc, "sensor");
-	r->file = l->file;
-	r->line = doc->line;
-	r->text.ruleset = l->ruleset;
-	sensor_defaults(r);
-	if (!check_status(l, doc))
+	if (!rule_head(l, doc, r))
 		return;
 	check_keys(l, doc);
-	load_identity(l, doc, &r->text);
-	load_lists(l, doc, &r->text);
-	load_level(l, doc, &r->text);
-	related_load(l, r, doc);
 	int category = logsource_attach(l, r, doc, yaml_get(doc, "logsource"));
 	if (category < 0 || !check_detection(l, detection))
 		return;
@@ -230,14 +258,6 @@ void rule_load(struct loader *l, const struct yaml_node *doc)
 		rule_sensor(l, r, sensor);
 	r->detect = detect_compile(detection, &p->schema->schema, p->schema->category[category],
 		is_wardwatch(doc), l->file, l->diag);
-	if (!r->detect)
-		return;
-	if (p->n_rules == MAX_RULES) {
-		load_error(l, doc, "E119", "more than %d rules", MAX_RULES);
+	if (r->detect && !rule_add(l, r))
 		detect_free(r->detect);
-		return;
-	}
-	r->number = (uint32_t)p->n_rules;
-	arena_grow(&p->memory, &p->rules, &p->cap_rules, p->n_rules, sizeof(struct rule *));
-	p->rules[p->n_rules++] = r;
 }

@@ -1,5 +1,5 @@
 /* Rules against events. An event looks only at the rules of its category. */
-#include "decide/policy_impl.h"
+#include "decide/correlate.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,8 @@ struct policy_run *policy_start(const struct policy *p, const struct limits *l, 
 	*r = (struct policy_run){ .p = p, .counters = c, .inv = inv, .sink = sink };
 	r->view = event_view_new(p->schema, inv);
 	r->fold = fold_new(p, l, c);
-	if (r->view && r->fold)
+	r->correlate = correlate_new(p, l, c);
+	if (r->view && r->fold && r->correlate)
 		return r;
 	policy_stop(r);
 	return NULL;
@@ -27,6 +28,7 @@ void policy_stop(struct policy_run *r)
 		return;
 	event_view_free(r->view);
 	fold_free(r->fold);
+	correlate_free(r->correlate);
 	free(r);
 }
 
@@ -67,14 +69,26 @@ static struct bytes by_values(const struct policy_run *r, const struct rule *rul
 	return bytes_of(out, at);
 }
 
+void policy_alert(struct policy_run *r, struct alert *a, struct bytes by)
+{
+	a->source = event_view_device(r->view, DIR_CLIENT);
+	a->destination = event_view_device(r->view, DIR_SERVER);
+	fold_hit(r->fold, r, a, by);
+}
+
+bool rule_speaks(const struct policy_run *r, const struct rule *rule)
+{
+	return !rule->silent && (!rule->counted || r->loud == rule);
+}
+
 static void hit(struct policy_run *r, const struct rule *rule, const struct event *e)
 {
 	char by[BY_TEXT];
 	struct alert a = { .rule = rule, .event = e, .level = rule->text.level };
+	if (!rule_speaks(r, rule))
+		return;
 	(void)rule_holds(rule, event_view_as_view(r->view), &a.reason);
-	a.source = event_view_device(r->view, DIR_CLIENT);
-	a.destination = event_view_device(r->view, DIR_SERVER);
-	fold_hit(r->fold, r, &a, by_values(r, rule, by));
+	policy_alert(r, &a, by_values(r, rule, by));
 }
 
 void policy_event(struct policy_run *r, const struct event *e)
@@ -83,18 +97,23 @@ void policy_event(struct policy_run *r, const struct event *e)
 	if (e->record != RECORD_EVENT)
 		return;
 	fold_close(r->fold, r, e->ts_ns);
+	correlate_clock(r, e->ts_ns);
 	unsigned category = event_schema_category_of(p->schema, e);
 	if (p->n_of_category[category] == 0)
 		return;
 	event_view_look(r->view, e);
 	for (size_t i = 0; i < p->n_of_category[category]; i++) {
 		const struct rule *rule = p->of_category[category][i];
-		if (!rule->silent && rule_holds(rule, event_view_as_view(r->view), NULL))
-			hit(r, rule, e);
+		if ((rule->silent && !rule->n_feeds) || !rule_holds(rule, event_view_as_view(r->view), NULL))
+			continue;
+		hit(r, rule, e);
+		correlate_match(r->correlate, rule);
 	}
+	correlate_event(r, e);
 }
 
 void policy_finish(struct policy_run *r)
 {
+	correlate_clock(r, UINT64_MAX);
 	fold_close(r->fold, r, UINT64_MAX);
 }

@@ -1,5 +1,5 @@
 /* The `sensor` block of a rule (policy-language.md section 14 and 18's `limit`). */
-#include "decide/policy_impl.h"
+#include "decide/correlate.h"
 
 #include <stdio.h>
 
@@ -30,8 +30,7 @@ static bool truth(struct loader *l, const struct yaml_node *v)
 	return v->integer != 0;
 }
 
-/* 30s, 10m, 4h, 7d, 2w */
-static uint64_t duration(struct loader *l, const struct yaml_node *v)
+uint64_t parse_duration(const struct yaml_node *v)
 {
 	static const struct {
 		char unit;
@@ -43,13 +42,43 @@ static uint64_t duration(struct loader *l, const struct yaml_node *v)
 		if (t.p[t.n - 1] == units[i].unit && bytes_to_u64(bytes_first(t, t.n - 1), &n) && n > 0 &&
 			n <= 366 * UINT64_C(86400) / units[i].seconds)
 			return n * units[i].seconds * 1000000000;
-	load_error(l, v, "E113", "a duration like 30s, 10m, 4h or 7d (at most 366 days) is needed here");
-	return 1000000000;
+	return 0;
+}
+
+uint64_t load_duration(struct loader *l, const struct yaml_node *v)
+{
+	uint64_t ns = parse_duration(v);
+	if (!ns)
+		load_error(
+			l, v, "E113", "a duration like 30s, 10m, 4h or 7d (at most 366 days) is needed here");
+	return ns ? ns : 1000000000;
+}
+
+/* Place in r->by of a field's name, or -1 after saying what is wrong with it. */
+static int suppress_field(
+	struct loader *l, const struct rule *r, const struct yaml_node *at, const char *name)
+{
+	const struct event_schema *s = l->p->schema;
+	if (r->correlation) {
+		for (unsigned i = 0; i < r->correlation->n_by; i++)
+			if (strcmp(r->correlation->by[i], name) == 0)
+				return (int)i;
+		load_error(l, at, "E144", "\"%s\" is not in the `group-by` of this correlation", name);
+		return -1;
+	}
+	int f = s->schema.field(&s->schema, s->category[r->category], bytes_str(name));
+	if (f < 0)
+		load_error(l, at, "E144", "there is no field \"%s\" in these events", name);
+	else if (s->field[f].privacy >= SECRET)
+		load_error(
+			l, at, "E182", "\"%s\" holds patient data: alerts cannot be told apart by it", name);
+	else
+		return f;
+	return -1;
 }
 
 static void suppress_by(struct loader *l, struct rule *r, const struct yaml_node *suppress)
 {
-	const struct event_schema *s = l->p->schema;
 	const struct yaml_node *at = yaml_get(suppress, "by");
 	size_t n;
 	const char *const *names = load_texts(l, suppress, "by", &n);
@@ -59,13 +88,8 @@ static void suppress_by(struct loader *l, struct rule *r, const struct yaml_node
 	}
 	r->n_by = 0;
 	for (size_t i = 0; i < n; i++) {
-		int f = s->schema.field(&s->schema, s->category[r->category], bytes_str(names[i]));
-		if (f < 0)
-			load_error(l, at, "E144", "there is no field \"%s\" in these events", names[i]);
-		else if (s->field[f].privacy >= SECRET)
-			load_error(l, at, "E182",
-				"\"%s\" holds patient data: alerts cannot be told apart by it", names[i]);
-		else
+		int f = suppress_field(l, r, at, names[i]);
+		if (f >= 0)
 			r->by[r->n_by++] = (uint16_t)f;
 	}
 }
@@ -82,7 +106,7 @@ static void load_suppress(struct loader *l, struct rule *r, const struct yaml_no
 	if (count && whole_number(l, count, 1, 1000000, &n))
 		r->first_alerts = (uint64_t)n;
 	if (window)
-		r->for_ns = duration(l, window);
+		r->for_ns = load_duration(l, window);
 	if (yaml_get(v, "by"))
 		suppress_by(l, r, v);
 }
@@ -176,12 +200,18 @@ static void check_sensor_keys(struct loader *l, const struct yaml_node *sensor)
 	static const char *const keys[] = { "category", "confidence", "score", "alert", "suppress",
 		"evidence", "maps", "response", "owner", "subject", "tests", "rearm", "groups", "zones",
 		"schedule", "inhibits", "timezone" };
-	static const char *const later[] = { "rearm", "groups", "zones", "schedule", "inhibits", "timezone" };
+	static const char *const later[] = { "groups", "zones", "schedule", "inhibits", "timezone" };
 	load_keys(l, sensor, keys, sizeof keys / sizeof *keys, true);
 	for (size_t i = 0; i < sizeof later / sizeof *later; i++)
 		if (yaml_get(sensor, later[i]))
 			load_error(l, yaml_get(sensor, later[i]), "E164",
 				"`%s` comes in a later version of this sensor", later[i]);
+}
+
+static void set_alert(struct rule *r, int choice)
+{
+	r->always = choice == 1;
+	r->silent = choice == 2;
 }
 
 void rule_sensor(struct loader *l, struct rule *r, const struct yaml_node *sensor)
@@ -195,6 +225,8 @@ void rule_sensor(struct loader *l, struct rule *r, const struct yaml_node *senso
 		return;
 	}
 	check_sensor_keys(l, sensor);
+	if ((v = yaml_get(sensor, "rearm")) && !r->correlation)
+		load_error(l, v, "E113", "`rearm` is for correlations: a rule looks at one event");
 	if ((v = yaml_get(sensor, "category"))) {
 		int c = load_choice(l, v, categories, sizeof categories / sizeof *categories);
 		if (c >= 0)
@@ -203,7 +235,7 @@ void rule_sensor(struct loader *l, struct rule *r, const struct yaml_node *senso
 	if ((v = yaml_get(sensor, "confidence")) && whole_number(l, v, 0, 100, &n))
 		r->text.confidence = (unsigned)n;
 	if ((v = yaml_get(sensor, "alert")))
-		r->silent = load_choice(l, v, alerts, 3) == 2;
+		set_alert(r, load_choice(l, v, alerts, 3));
 	if ((v = part(l, sensor, "suppress", YAML_MAP)))
 		load_suppress(l, r, v);
 	if ((v = part(l, sensor, "score", YAML_MAP)))

@@ -231,5 +231,8 @@ void logsource_free(struct policy *p)
 
 bool rule_holds(const struct rule *r, const struct view *v, struct detect_reason *reason)
 {
-	return (!r->source || detect_eval(r->source, v, NULL)) && detect_eval(r->detect, v, reason);
+	bool held = (!r->source || detect_eval(r->source, v, NULL)) && detect_eval(r->detect, v, reason);
+	for (size_t i = 0; held && i < r->n_filters; i++)
+		held = detect_eval(r->filters[i].detect, v, NULL);
+	return held;
 }

@@ -34,10 +34,12 @@ static bool run_events(struct test *t, const struct policy *p, const struct yaml
 	bool fine = true;
 	limits_default(&limits);
 	limits.alerts = limits.alert_patients = 256;
+	limits.policy_state_mib = 1;
 	struct policy_run *run =
 		policy_start(p, &limits, &counters, NULL, (struct alert_sink){ on_alert, t });
 	if (!run)
 		return false;
+	run->loud = t->rule;
 	event_writer_init(&t->writer, p->schema, run->view, t->rule->file, t->diag);
 	for (size_t i = 0; fine && i < events->n; i++) {
 		const struct event *e = event_write(&t->writer, events->items[i]);

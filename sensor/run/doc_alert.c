@@ -257,6 +257,8 @@ static void sentence_json(struct json_doc *d, const struct alert *a)
 				text + n, sizeof text - n, "%s%s", joint, phi_words((enum privacy)p));
 			joint = ", ";
 		}
+	if (n < sizeof text && a->correlation.type)
+		n += (size_t)snprintf(text + n, sizeof text - n, "; %s", a->correlation.words);
 	if (n < sizeof text && a->count > 1)
 		snprintf(text + n, sizeof text - n, "; %llu messages", (unsigned long long)a->count);
 	json_text(d, "event.reason", text);
@@ -295,6 +297,27 @@ static void evidence_json(struct json_doc *d, const struct alert *a)
 	if (a->patients) {
 		json_uint(d, "wardwatch.phi.patients", a->patients);
 		json_bool(d, "wardwatch.phi.patients_at_least", a->patients_at_least);
+	}
+}
+
+static void correlation_json(struct json_doc *d, const struct alert_correlation *c)
+{
+	char key[DOC_KEY];
+	if (!c->type)
+		return;
+	json_text(d, "wardwatch.correlation.type", c->type);
+	json_text(d, "wardwatch.correlation.value", c->value);
+	json_uint(d, "wardwatch.correlation.timespan", c->span_ns / 1000000000);
+	json_time(d, "wardwatch.correlation.first", c->first_ns);
+	json_time(d, "wardwatch.correlation.last", c->last_ns);
+	json_bool(d, "wardwatch.correlation.truncated", c->truncated);
+	json_list(d, "wardwatch.correlation.packets");
+	for (unsigned i = 0; i < c->n_packets; i++)
+		json_uint(d, "wardwatch.correlation.packets", c->packets[i]);
+	for (unsigned i = 0; i < c->n_by; i++) {
+		struct bytes value = bytes_of(c->text + c->by[i].at, c->by[i].n);
+		doc_key(key, "wardwatch.correlation.group.", c->by[i].name);
+		(c->by[i].privacy == OPEN ? json_str : json_suspect)(d, key, value);
 	}
 }
 
@@ -337,5 +360,6 @@ void alert_json(struct json_doc *d, const struct doc_context *ctx, const struct 
 	sentence_json(d, a);
 	reason_json(d, a);
 	evidence_json(d, a);
+	correlation_json(d, &a->correlation);
 	facts_json(d, ctx, e, "wardwatch.event.");
 }

@@ -4,6 +4,7 @@
 #include "decide/policy.h"
 #include "run/documents.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -24,6 +25,7 @@ struct finding {
 	uint64_t count, patients, first_packet;
 	bool patients_at_least;
 	uint32_t phi;
+	char counted[128]; /* by a correlation */
 	struct conv conv;
 	struct side source, destination;
 	uint64_t more; /* when printing: further groups of the rule */
@@ -84,6 +86,9 @@ static void set(struct finding *f, const struct alert *a)
 	f->patients_at_least = a->patients_at_least;
 	f->first_packet = a->first_packet;
 	f->phi = a->phi;
+	if (a->correlation.type)
+		snprintf(f->counted, sizeof f->counted, "%.*s", (int)sizeof f->counted - 1,
+			a->correlation.words);
 	f->conv = a->event->conv;
 	set_side(&f->source, a->source);
 	set_side(&f->destination, a->destination);
@@ -187,6 +192,10 @@ static void add_phi(struct text *t, uint32_t phi)
 static void add_counts(struct text *t, const struct finding *f)
 {
 	char a[TERM_NUMBER], b[TERM_NUMBER];
+	if (*f->counted) {
+		text_add(t, "; ");
+		text_open(t, bytes_str(f->counted));
+	}
 	if (f->patients)
 		text_add(t, "; %s%s patient%s in %s message%s", f->patients_at_least ? "at least " : "",
 			term_number(f->patients, a), f->patients == 1 ? "" : "s", term_number(f->count, b),

@@ -86,7 +86,7 @@ static void refused(void **state)
 		{ "[a]\n", "E103", 1 },
 		{ "title: t\n", "E103", 1 },
 		{ "action: global\n", "E102", 1 },
-		{ "correlation: {}\n", "E164", 1 },
+		{ HEAD "correlation: {}\n", "E113", 4 },
 		{ "kind: zones\ndialect: wardwatch/1\n", "E164", 1 },
 		{ "kind: zoens\ndialect: wardwatch/1\n", "E103", 1 },
 		{ "kind: fingerprints\n", "E103", 1 },
