@@ -217,7 +217,9 @@ static bool modifier_add(
 	}
 	if (modifier_apply(ch, m))
 		return true;
-	if (m->mod == MOD_RE_FLAG && !regex)
+	if (ch->it->aspect == ASPECT_EXISTS)
+		compile_error(c, key, "E153", "\"exists\" must be the only modifier");
+	else if (m->mod == MOD_RE_FLAG && !regex)
 		compile_error(
 			c, key, "E155", "\"%s\" is for regular expressions: it must follow \"re\"", m->name);
 	else if (m->mod == MOD_RE)
