@@ -84,45 +84,47 @@ static bool value_bytes(struct event_writer *w, const struct yaml_node *v, enum 
 	struct addr ip = { 0 };
 	struct mac mac = { 0 };
 	int64_t ns = 0;
-	bool fine = v->type != YAML_LIST && v->type != YAML_MAP && text.n <= 4096;
+	bool fine = true;
+	if (v->type == YAML_LIST || v->type == YAML_MAP || text.n > 4096)
+		return false;
 	if (privacy_is_phi(privacy)) {
 		struct phi_fact p = { .class = (uint8_t)privacy, .whole = privacy_pseudonym(&w->key, text) };
 		memcpy(out, &p, *n = sizeof p);
-		return fine;
+		return true;
 	}
 	switch (type) {
 	case FACT_UINT:
 	case FACT_INT:
 		memcpy(out, &v->integer, *n = sizeof v->integer);
-		return fine && v->type == YAML_INT && (type == FACT_INT || v->integer >= 0);
+		return v->type == YAML_INT && (type == FACT_INT || v->integer >= 0);
 	case FACT_BOOL:
 		out[0] = v->type == YAML_BOOL ? v->integer != 0 : bytes_isi(text, "true");
 		*n = 1;
-		return fine && (v->type == YAML_BOOL || out[0] || bytes_isi(text, "false"));
+		return v->type == YAML_BOOL || out[0] || bytes_isi(text, "false");
 	case FACT_IP:
-		fine = fine && addr_parse(text, &ip);
+		fine = addr_parse(text, &ip);
 		memcpy(out, &ip, *n = sizeof ip);
 		return fine;
 	case FACT_MAC:
-		fine = fine && mac_parse(text, &mac);
+		fine = mac_parse(text, &mac);
 		memcpy(out, &mac, *n = sizeof mac);
 		return fine;
 	case FACT_TIME:
-		fine = fine && parse_time(text, &ns);
+		fine = parse_time(text, &ns);
 		memcpy(out, &ns, *n = sizeof ns);
 		return fine;
 	case FACT_BYTES: /* hex, or what doc_event wrote as the text it is */
 		if (hex_bytes(text, out, n))
-			return fine;
+			return true;
 		break;
 	case FACT_STR:
 	case FACT_PHI:
 		break;
 	}
-	*n = fine ? text.n : 0;
+	*n = text.n;
 	if (*n)
 		memcpy(out, text.p, *n);
-	return fine;
+	return true;
 }
 
 /* ---- facts ----------------------------------------------------------------------------------------- */

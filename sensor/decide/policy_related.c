@@ -1,6 +1,8 @@
 /* What a rule says of others: `related` (policy-language.md section 4). */
 #include "decide/policy_impl.h"
 
+#include <stdlib.h>
+
 static bool is_text(const struct yaml_node *n)
 {
 	return n && n->type == YAML_STRING && n->text_n > 0;
@@ -28,26 +30,37 @@ void related_load(struct loader *l, struct rule *r, const struct yaml_node *doc)
 			"similar}]");
 }
 
-static const struct rule *rule_of_id(const struct policy *p, const char *id)
+static int by_id(const void *a, const void *b)
 {
-	for (size_t i = 0; i < p->n_rules; i++)
-		if (strcasecmp(p->rules[i]->text.id, id) == 0)
-			return p->rules[i];
-	return NULL;
+	return strcasecmp((*(struct rule *const *)a)->text.id, (*(struct rule *const *)b)->text.id);
+}
+
+static int id_of(const void *id, const void *rule)
+{
+	return strcasecmp(id, (*(struct rule *const *)rule)->text.id);
+}
+
+static void check_rule(struct loader *l, const struct rule *r, struct rule *const *sorted)
+{
+	for (size_t k = 0; r->related && k < r->related->n; k++) {
+		const struct yaml_node *id = yaml_get(r->related->items[k], "id");
+		if (!bytes_starts(yaml_text(yaml_get(r->related->items[k], "type")), "obsolete"))
+			continue;
+		struct rule *const *old = bsearch(id->text, sorted, l->p->n_rules, sizeof *sorted, id_of);
+		if (old)
+			diag_add(l->diag, DIAG_WARNING, r->file, id->line, id->column, "W122",
+				"\"%s\" replaces \"%s\" (%s:%u), which is loaded too: remove that one",
+				r->text.title, (*old)->text.title, (*old)->file, (*old)->line);
+	}
 }
 
 void related_complete(struct loader *l)
 {
-	for (size_t i = 0; i < l->p->n_rules; i++) {
-		const struct rule *r = l->p->rules[i], *old;
-		for (size_t k = 0; r->related && k < r->related->n; k++) {
-			const struct yaml_node *id = yaml_get(r->related->items[k], "id");
-			struct bytes type = yaml_text(yaml_get(r->related->items[k], "type"));
-			if (!bytes_starts(type, "obsolete") || !(old = rule_of_id(l->p, id->text)))
-				continue;
-			diag_add(l->diag, DIAG_WARNING, r->file, id->line, id->column, "W122",
-				"\"%s\" replaces \"%s\" (%s:%u), which is loaded too: remove that one",
-				r->text.title, old->text.title, old->file, old->line);
-		}
-	}
+	const struct policy *p = l->p;
+	struct rule **sorted = arena_get(&l->p->memory, (p->n_rules + 1) * sizeof(struct rule *));
+	if (p->n_rules)
+		memcpy(sorted, p->rules, p->n_rules * sizeof(struct rule *));
+	qsort(sorted, p->n_rules, sizeof *sorted, by_id);
+	for (size_t i = 0; i < p->n_rules; i++)
+		check_rule(l, p->rules[i], sorted);
 }

@@ -174,6 +174,14 @@ static void long_lists(void **state)
 	strncat(text, "]}", sizeof text - strlen(text) - 1);
 	assert_true(look(text, message));
 	field_is("dns.answers.data", 900, "name");
+	/* Longer than a value may be, of every kind of field. */
+	static const char *const fields[] = { "x509.serial_number", "x509.subject.common_name", "source.ip",
+		"x509.not_after", "x509.self_signed", "x509.version" };
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+		snprintf(text, sizeof text, "{category: x509, %s: '%05000d'}", fields[i], 0);
+		assert_false(look(text, message));
+		assert_non_null(strstr(message, "not a value of"));
+	}
 }
 
 /* ---- lines of events.jsonl --------------------------------------------------------------------------- */
