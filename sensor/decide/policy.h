@@ -49,8 +49,36 @@ void policy_event(struct policy_run *r, const struct event *e);
 void policy_finish(struct policy_run *r);
 void policy_stop(struct policy_run *r);
 
-/* Runs the inline tests of all rules (sensor.tests); says in diag why a test fails and returns the number of
- * failures; *ran is how many ran. */
+/* ---- tests (policy-language.md section 19) ------------------------------------------------------- */
+
+struct policy_test_result {
+	const char *file;
+	unsigned line;
+	const char *name;
+	bool passed;
+};
+
+/* Told of each alert of a capture and the run that gave it. */
+struct policy_replay {
+	void (*on_alert)(void *to, struct policy_run *run, const struct alert *a);
+	void *to;
+};
+
+/* Any may be NULL. */
+struct policy_tests {
+	void (*on_test)(void *arg, const struct policy_test_result *r);
+	void (*on_alert)(void *arg, const struct alert *a); /* every alert, closing ones too */
+	/* Runs a capture through the whole line, for tests with `pcap`; false after saying why not. */
+	bool (*replay)(void *arg, const struct policy *p, const char *path, const struct policy_replay *to,
+		struct diag *diag);
+	void *arg;
+};
+
+/* Runs the tests of all rules (sensor.tests) and of all `kind: tests` documents; says in diag why one fails
+ * and returns the number of failures; *ran is how many ran. */
+unsigned policy_tests_run(
+	const struct policy *p, const struct policy_tests *setup, struct diag *diag, unsigned *ran);
+/* The same without a setup. */
 unsigned policy_test(const struct policy *p, struct diag *diag, unsigned *ran);
 
 /* What an alert document says of its rule. Absent strings are "". */

@@ -11,6 +11,7 @@ enum { MAX_RULES = 50000, MAX_BY = 8, MAX_EVIDENCE = 64 };
 /* What a log source takes for granted besides the category. */
 enum where { WHERE_ALL, WHERE_SMB_FILE, WHERE_SMB_TREE, WHERE_TO_HOME, WHERE_TO_OUTSIDE, WHERE_N };
 
+struct suite_test;
 struct correlation;
 struct filter;
 
@@ -69,6 +70,8 @@ struct policy {
 	size_t n_filters, cap_filters;
 	struct correlation **correlations;
 	size_t n_correlations, cap_correlations;
+	struct suite_test **suite; /* policy_suite.h */
+	size_t n_suite, cap_suite;
 	/* Rules by category, in load order. */
 	const struct rule **of_category[SCHEMA_CATEGORIES];
 	size_t n_of_category[SCHEMA_CATEGORIES];
@@ -127,6 +130,11 @@ uint64_t parse_duration(const struct yaml_node *v);
 uint64_t load_duration(struct loader *l, const struct yaml_node *v);
 /* Says which keys of a map are not among names. */
 void load_keys(struct loader *l, const struct yaml_node *map, const char *const *names, size_t n, bool error);
+
+/* The rule of that name, id or title, or NULL. */
+const struct rule *rule_named(const struct policy *p, const char *name);
+/* The name or title nearest to it, or NULL. */
+const char *rule_nearest(const struct policy *p, const char *name);
 
 /* ---- running ---- */
 

@@ -1,6 +1,7 @@
 /* The tree of policy files: which documents there are, what of them this version takes (policy-language.md 2,
  * 3). */
 #include "decide/correlate.h"
+#include "decide/policy_suite.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -107,15 +108,18 @@ static bool is_one_of(const struct yaml_node *v, const char *const *names, size_
 static void kind_load(struct loader *l, const struct yaml_node *doc, const struct yaml_node *kind)
 {
 	static const char *const later[] = { "groups", "lists", "zones", "segmentation", "baselines",
-		"suppressions", "tests", "firmware" };
+		"suppressions", "firmware" };
+	static const char *const ours[] = { "tests" };
 	static const char *const others[] = { "fingerprints" }; /* fingerprints_load reads them */
 	const struct yaml_node *dialect = yaml_get(doc, "dialect");
 	if (is_one_of(kind, later, sizeof later / sizeof *later))
 		load_error(l, kind, "E164", "`kind: %s` comes in a later version of this sensor", kind->text);
-	else if (!is_one_of(kind, others, 1))
+	else if (!is_one_of(kind, ours, 1) && !is_one_of(kind, others, 1))
 		load_error(l, kind, "E103", "there is no kind \"%s\"", kind->text ? kind->text : "");
 	else if (!dialect || !bytes_is(yaml_text(dialect), "wardwatch/1"))
 		load_error(l, kind, "E103", "`kind` needs `dialect: wardwatch/1` in this document");
+	else if (is_one_of(kind, ours, 1))
+		suite_load(l, doc);
 }
 
 static void document_load(struct loader *l, const struct yaml_node *doc)
@@ -333,6 +337,7 @@ static struct policy *policy_complete(struct loader *l, size_t errors_before)
 	check_durations(l);
 	related_complete(l);
 	logsource_complete(l);
+	suite_link(l);
 	index_rules(l->p);
 	if (l->diag->errors == errors_before)
 		return l->p;
@@ -383,6 +388,7 @@ void policy_free(struct policy *p)
 	if (!p)
 		return;
 	logsource_free(p);
+	suite_free(p);
 	for (size_t i = 0; i < p->n_rules; i++)
 		detect_free(p->rules[i]->detect);
 	for (size_t i = 0; i < p->n_files; i++)
