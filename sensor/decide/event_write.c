@@ -76,6 +76,18 @@ static bool hex_bytes(struct bytes text, uint8_t out[4096], size_t *n)
 	return true;
 }
 
+/* Also in quotes, as other tools write numbers. */
+static bool whole_number(const struct yaml_node *v, int64_t *out)
+{
+	uint64_t n = 0;
+	*out = v->integer;
+	if (v->type == YAML_INT)
+		return true;
+	bool fine = v->type == YAML_STRING && bytes_to_u64(yaml_text(v), &n) && n <= INT64_MAX;
+	*out = (int64_t)n;
+	return fine;
+}
+
 /* The bytes of a value of that type in `out`; false: the text is none. */
 static bool value_bytes(struct event_writer *w, const struct yaml_node *v, enum fact_type type,
 	enum privacy privacy, uint8_t out[4096], size_t *n)
@@ -83,7 +95,7 @@ static bool value_bytes(struct event_writer *w, const struct yaml_node *v, enum 
 	struct bytes text = v->text ? yaml_text(v) : (struct bytes){ 0 };
 	struct addr ip = { 0 };
 	struct mac mac = { 0 };
-	int64_t ns = 0;
+	int64_t ns = 0, number;
 	bool fine = true;
 	if (v->type == YAML_LIST || v->type == YAML_MAP || text.n > 4096)
 		return false;
@@ -95,8 +107,9 @@ static bool value_bytes(struct event_writer *w, const struct yaml_node *v, enum 
 	switch (type) {
 	case FACT_UINT:
 	case FACT_INT:
-		memcpy(out, &v->integer, *n = sizeof v->integer);
-		return v->type == YAML_INT && (type == FACT_INT || v->integer >= 0);
+		fine = whole_number(v, &number) && (type == FACT_INT || number >= 0);
+		memcpy(out, &number, *n = sizeof number);
+		return fine;
 	case FACT_BOOL:
 		out[0] = v->type == YAML_BOOL ? v->integer != 0 : bytes_isi(text, "true");
 		*n = 1;
@@ -186,8 +199,10 @@ static bool put_phi(struct event_writer *w, const struct yaml_node *v)
 
 static bool number_of(const struct yaml_node *v, int64_t most, uint16_t *out)
 {
-	*out = (uint16_t)v->integer;
-	return v->type == YAML_INT && v->integer >= 0 && v->integer <= most;
+	int64_t n;
+	bool fine = whole_number(v, &n) && n >= 0 && n <= most;
+	*out = (uint16_t)n;
+	return fine;
 }
 
 static bool protocol_of(const struct yaml_node *v, uint8_t *out)

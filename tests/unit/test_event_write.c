@@ -115,6 +115,9 @@ static void written(void **state)
 		{ "{category: flow, source.ip: '2001:db8::1'}", "network.is_ipv6", 0, "true" },
 		{ "{category: smb, action: 'SMB::FILE_OPEN'}", "smb.action", 0, "SMB::FILE_OPEN" },
 		{ "{category: smb}", "network.protocol", 0, "smb" },
+		{ "{category: http, sc-status: '404', dst_port: '80'}", "http.response.status_code", 0,
+			"404" },
+		{ "{category: http, sc-status: '404', dst_port: '80'}", "destination.port", 0, "80" },
 		{ "{category: dce_rpc}", "rpc_firewall.event_log", 0, "RPCFW" },
 		{ "{category: dns, destination.domain: x.example}", "destination.domain", 0, "x.example" },
 		{ "{category: dns, answers: [a, b]}", "dns.answers.data", 1, "b" },
@@ -154,6 +157,8 @@ static void wrong(void **state)
 		{ "{category: hl7, action: strat}", "no such event" },
 		{ "{category: dns, source.port: 70000}", "not a value of" },
 		{ "{category: dns, rejected: maybe}", "not a value of" },
+		{ "{category: http, sc-status: '4o4'}", "not a value of" },
+		{ "{category: http, sc-status: -1}", "not a value of" },
 		{ "{category: flow, network.vlan.id: [1, 2, 3]}", "not a value of" },
 		{ "{event.category: dns, '@timestamp': noon}", "a time like" },
 	};
