@@ -3,8 +3,6 @@
 #include <stddef.h>
 #include <stdio.h>
 
-enum { EVIDENCE = 16 };
-
 /* What is kept with the group of a closed window, which ends without an event. */
 struct kept_match {
 	struct event head; /* of the last one, without facts */
@@ -71,26 +69,11 @@ static bool bound_holds(const struct bound *b, int order)
 	return false;
 }
 
-static uint64_t counted(const struct correlation *cor, const struct group *g)
-{
-	return cor->closed && cor->type != CORR_VALUE_COUNT ? g->count : g->n;
-}
-
-/* The chain of a temporal_ordered rule stands in entries with `what` of its place in the order; its first
- * entry, or 0. */
-static uint32_t chain(const struct correlate *c, const struct group *g, unsigned place)
-{
-	uint32_t i = g->entries.first;
-	while (i && entry_at(c, i)->what != place)
-		i = entry_at(c, i)->link.next;
-	return i;
-}
-
 static bool ordered_holds(const struct correlate *c, const struct correlation *cor, const struct group *g)
 {
 	if (cor->closed && !expression_holds(cor, g->count))
 		return false;
-	return chain(c, g, cor->n_order - 1) != 0;
+	return group_chain(c, g, cor->n_order - 1) != 0;
 }
 
 static bool holds(const struct correlate *c, const struct correlation *cor, const struct group *g)
@@ -99,7 +82,7 @@ static bool holds(const struct correlate *c, const struct correlation *cor, cons
 		return expression_holds(cor, seen(c, cor, g));
 	if (cor->type == CORR_TEMPORAL_ORDERED)
 		return ordered_holds(c, cor, g);
-	uint64_t n = counted(cor, g);
+	uint64_t n = group_counted(cor, g);
 	bool fine = n > 0;
 	for (unsigned i = 0; fine && i < cor->n_bounds; i++) {
 		const struct bound *b = &cor->bound[i];
@@ -111,109 +94,6 @@ static bool holds(const struct correlate *c, const struct correlation *cor, cons
 	return fine;
 }
 
-/* ---- words ------------------------------------------------------------------------------------ */
-
-static void decimal(i128 v, char out[48])
-{
-	char digits[48];
-	size_t n = sizeof digits, at = 0;
-	bool negative = v < 0;
-	do {
-		int d = (int)(v % 10);
-		digits[--n] = (char)('0' + (d < 0 ? -d : d));
-		v /= 10;
-	} while (v);
-	if (negative)
-		out[at++] = '-';
-	memcpy(out + at, digits + n, sizeof digits - n);
-	out[at + sizeof digits - n] = 0;
-}
-
-/* "60 s", "10 min": the unit as the rule has it. */
-static void span_words(const struct correlation *cor, char *out, size_t room)
-{
-	static const struct {
-		char unit;
-		const char *word;
-	} units[] = { { 's', "s" }, { 'm', "min" }, { 'h', "h" }, { 'd', "d" }, { 'w', "weeks" } };
-	size_t n = strlen(cor->span);
-	for (size_t i = 0; n && i < sizeof units / sizeof *units; i++)
-		if (cor->span[n - 1] == units[i].unit)
-			snprintf(out, room, "%.*s %s", (int)(n - 1), cor->span, units[i].word);
-}
-
-static size_t names_words(const char *const *names, unsigned n, const char *joint, char *out, size_t room)
-{
-	size_t at = 0;
-	out[0] = 0;
-	for (unsigned i = 0; i < n && at < room; i++)
-		at += (size_t)snprintf(out + at, room - at, "%s%s", i ? joint : "", names[i]);
-	return at;
-}
-
-static void words(const struct correlation *cor, const struct group *g, struct alert_correlation *out)
-{
-	char span[32] = "", names[96];
-	const char *at_least = g->truncated ? "at least " : "";
-	span_words(cor, span, sizeof span);
-	bool temporal = cor->type == CORR_TEMPORAL || cor->type == CORR_TEMPORAL_ORDERED;
-	bool ordered = cor->type == CORR_TEMPORAL_ORDERED;
-	names_words(temporal ? cor->names : cor->value, temporal ? cor->n_refs : cor->n_value,
-		ordered    ? ", then "
-		: temporal ? ", "
-			   : " and ",
-		names, sizeof names);
-	if (cor->type == CORR_VALUE_AVG)
-		snprintf(out->value, sizeof out->value, "%.15Lg",
-			(long double)g->sum / (long double)counted(cor, g));
-	else if (!temporal)
-		decimal(cor->type == CORR_VALUE_SUM ? g->sum : (i128)counted(cor, g), out->value);
-	switch (cor->type) {
-	case CORR_EVENT_COUNT:
-		snprintf(out->words, sizeof out->words, "%s%s matches within %s", at_least, out->value, span);
-		break;
-	case CORR_VALUE_COUNT:
-		snprintf(out->words, sizeof out->words, "%s%s different %s within %s", at_least, out->value,
-			names, span);
-		break;
-	case CORR_VALUE_SUM:
-	case CORR_VALUE_AVG:
-		snprintf(out->words, sizeof out->words, "%s %s %s within %s", names,
-			cor->type == CORR_VALUE_SUM ? "adds up to" : "is on average", out->value, span);
-		break;
-	case CORR_TEMPORAL:
-	case CORR_TEMPORAL_ORDERED:
-		if (cor->n_expr)
-			snprintf(names, sizeof names, "%s",
-				yaml_get(yaml_get(cor->rule->doc, "correlation"), "condition")->text);
-		snprintf(out->words, sizeof out->words, "%s within %s", names, span);
-		break;
-	}
-}
-
-/* The last matches that count; of a chain, those in it. */
-static void contributors(const struct correlate *c, const struct correlation *cor, const struct group *g,
-	struct alert_correlation *out)
-{
-	uint32_t i = g->entries.last;
-	unsigned n = 0;
-	if (cor->type == CORR_TEMPORAL_ORDERED) {
-		uint32_t first = chain(c, g, cor->n_order - 1);
-		for (i = first; i && entry_at(c, i)->what == cor->n_order - 1u;
-			first = i, i = entry_at(c, i)->link.next)
-			;
-		i = first;
-	}
-	for (; i && n < EVIDENCE && (n < cor->n_order || !cor->n_order); i = entry_at(c, i)->link.prev)
-		out->packets[n++] = entry_at(c, i)->packet & ~ENTRY_NEGATIVE;
-	for (unsigned k = 0; k < n / 2; k++) {
-		uint64_t swap = out->packets[k];
-		out->packets[k] = out->packets[n - 1 - k];
-		out->packets[n - 1 - k] = swap;
-	}
-	out->n_packets = n;
-}
-
 /* ---- firing ----------------------------------------------------------------------------------- */
 
 static void take(struct policy_run *r, const struct correlation *cor, uint64_t places, const struct match *m);
@@ -221,25 +101,13 @@ static void take(struct policy_run *r, const struct correlation *cor, uint64_t p
 static void fire(struct policy_run *r, const struct correlation *cor, uint32_t gi, const struct tuple *t,
 	const struct match *m)
 {
-	static const char *const types[] = { "event_count", "value_count", "value_sum", "value_avg",
-		"temporal", "temporal_ordered" };
 	struct correlate *c = r->correlate;
-	const struct group *g = group_at(c, gi);
 	const struct rule *rule = cor->rule;
 	uint8_t by[2 * TUPLE_BYTES];
 	c->counters->policy_corr_fired++;
 	if (rule_speaks(r, rule)) {
 		struct alert a = { .rule = rule, .event = m->event, .level = rule->text.level };
-		struct alert_correlation *out = &a.correlation;
-		out->type = types[cor->type];
-		out->span_ns = cor->span_ns;
-		out->truncated = c->state[cor->number].lost > 0;
-		uint32_t first = cor->n_order ? chain(c, g, cor->n_order - 1) : g->entries.first;
-		out->first_ns = cor->closed ? g->since_ns : entry_at(c, first)->ts_ns;
-		out->last_ns = g->last_ns;
-		words(cor, g, out);
-		contributors(c, cor, g, out);
-		tuple_words(cor, t, out);
+		correlation_tell(c, gi, t, &a.correlation);
 		policy_alert(r, &a, tuple_by(rule, t, by, sizeof by));
 	}
 	struct match inner = { .tuple = t, .event = m->event, .ts_ns = m->ts_ns };
@@ -327,7 +195,7 @@ static void add_number(void *arg, enum fact_type type, struct bytes raw, uint64_
 static void add_rule(struct adding *a, unsigned ref)
 {
 	struct group *g = group_at(a->c, a->gi);
-	uint32_t ei = chain(a->c, g, ref);
+	uint32_t ei = group_chain(a->c, g, ref);
 	if (a->cor->closed)
 		g->count |= UINT64_C(1) << ref;
 	if (ei)
@@ -338,7 +206,7 @@ static void add_rule(struct adding *a, unsigned ref)
 
 static void drop_chain(struct correlate *c, uint32_t gi, unsigned place)
 {
-	uint32_t ei = chain(c, group_at(c, gi), place);
+	uint32_t ei = group_chain(c, group_at(c, gi), place);
 	while (ei && entry_at(c, ei)->what == place) {
 		uint32_t next = entry_at(c, ei)->link.next;
 		entry_put(c, gi, ei);
@@ -360,7 +228,8 @@ static void add_ordered(struct adding *a, unsigned ref)
 		return;
 	struct entry earlier[MAX_ORDERED];
 	unsigned n = 0;
-	for (uint32_t i = place ? chain(c, g, place - 1) : 0; i && n < place; i = entry_at(c, i)->link.next)
+	for (uint32_t i = place ? group_chain(c, g, place - 1) : 0; i && n < place;
+		i = entry_at(c, i)->link.next)
 		earlier[n++] = *entry_at(c, i);
 	if (n < place)
 		return;
@@ -380,7 +249,7 @@ static void expire(struct correlate *c, const struct correlation *cor, uint32_t 
 		g->engaged = false; /* nothing in it: the condition has been false */
 	if (cor->type == CORR_TEMPORAL_ORDERED) {
 		for (unsigned place = 0; place < cor->n_order; place++) {
-			uint32_t ei = chain(c, g, place);
+			uint32_t ei = group_chain(c, g, place);
 			if (ei && entry_at(c, ei)->ts_ns + cor->span_ns <= now_ns)
 				drop_chain(c, gi, place);
 		}

@@ -96,6 +96,18 @@ void tuple_words(const struct correlation *cor, const struct tuple *t, struct al
 bool match_values(const struct correlation *cor, unsigned ref, const struct match *m,
 	void (*fn)(void *arg, enum fact_type type, struct bytes raw, uint64_t hash), void *arg);
 
+/* ---- what is said: correlate_words.c ------------------------------------------------------- */
+
+enum { EVIDENCE = 16 }; /* packets told of a group */
+
+/* Of the counting types: events, values or distinct values. */
+uint64_t group_counted(const struct correlation *cor, const struct group *g);
+/* The chain of a temporal_ordered rule stands in entries with `what` of its place in the order; its first
+ * entry, or 0. Of a temporal one: the rule's entry. */
+uint32_t group_chain(const struct correlate *c, const struct group *g, unsigned place);
+void correlation_tell(
+	const struct correlate *c, uint32_t gi, const struct tuple *t, struct alert_correlation *out);
+
 /* ---- groups: correlate_state.c ------------------------------------------------------------- */
 
 struct group *group_at(const struct correlate *c, uint32_t i);
