@@ -15,6 +15,8 @@
 
 /* policy-language.md sections 2 and 9. */
 enum { MAX_ITEMS = 4096, MAX_VALUES = 65536, MAX_CONDITION_DEPTH = 64, MAX_TOKENS = 4096 };
+/* What aliases, placeholders and encodings may make of one rule: characters, and regular expressions. */
+enum { MAX_UNITS = 4 << 20, MAX_REGEXES = 4096 };
 
 /* ---- patterns: detect_value.c ------------------------------------------------------------- */
 
@@ -52,6 +54,8 @@ struct compiler;
 struct step;
 /* One modifier (encodings, windash, expand, contains...) on all alternatives; false after saying why not. */
 bool texts_step(struct compiler *c, const struct yaml_node *at, const struct step *step, struct texts *t);
+/* Counts what a value has become against MAX_UNITS; false from the first one over it on. */
+bool texts_fit(struct compiler *c, const struct yaml_node *at, const struct texts *t);
 /* The list of that name; NULL after saying that there is none (E160, S3). */
 const struct list *list_named(struct compiler *c, const struct yaml_node *at, struct bytes name);
 /* Placeholders of a regular expression; `text` itself when there are none. */
@@ -231,6 +235,7 @@ struct compiler {
 	const char *file;
 	struct diag *diag;
 	unsigned items;
+	uint64_t units; /* characters that values have come to, MAX_UNITS at most */
 	bool ok;
 };
 

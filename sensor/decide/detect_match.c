@@ -236,13 +236,15 @@ static bool field_holds(const struct item *it, const struct value *val, const st
 
 /* ---- extensions ---------------------------------------------------------------------------- */
 
-static bool version_holds(
-	const struct item *it, const struct value *val, enum fact_type type, struct bytes raw)
+static bool version_holds(const struct item *it, const struct value *val, const struct view *v,
+	enum fact_type type, struct bytes raw)
 {
 	char text[TEXT_BYTES];
 	if (type == FACT_PHI)
 		return false;
 	enum version_order o = version_compare(element_text(type, raw, text), val->written, NULL);
+	if (o == VERSION_UNORDERED && v->versions_unordered)
+		++*v->versions_unordered;
 	switch (it->compare) {
 	case COMPARE_EQ:
 		return o == VERSION_EQUAL;
@@ -271,11 +273,13 @@ static bool regex_holds(
 	const struct detect *d, const struct value *val, enum fact_type type, struct bytes raw)
 {
 	char text[TEXT_BYTES];
-	/* Section 7.3: what is inside raw bytes cannot be asked. */
-	if (type == FACT_PHI || type == FACT_BYTES)
+	if (type == FACT_PHI)
 		return false;
-	if (type == FACT_MAC)
-		return false;
+	if (type == FACT_MAC) {
+		struct mac mac = { 0 };
+		(void)bytes_copy(&mac, sizeof mac, raw);
+		return regex_match(val->regex, &d->scratch, bytes_str(mac_text(&mac, text)));
+	}
 	return regex_match(val->regex, &d->scratch, element_text(type, raw, text));
 }
 
@@ -300,7 +304,7 @@ static bool element_holds(const struct detect *d, const struct item *it, const s
 	case VALUE_LIST:
 		return type != FACT_PHI && list_has(val->list, type, raw);
 	case VALUE_VERSION:
-		return version_holds(it, val, type, raw);
+		return version_holds(it, val, v, type, raw);
 	case VALUE_UID:
 		return uid_holds(val, type, raw);
 	case VALUE_ANY:
@@ -396,8 +400,6 @@ static bool comparable(const struct item *it, const struct value *val, enum fact
 		return type == FACT_STR;
 	case VALUE_VERSION:
 		return version_known(raw);
-	case VALUE_REGEX:
-		return type != FACT_PHI && type != FACT_BYTES && type != FACT_MAC;
 	case VALUE_PHI:
 		return true;
 	default:

@@ -370,7 +370,18 @@ bool regex_expand(struct compiler *c, const struct yaml_node *at, struct bytes *
 	return true;
 }
 
-bool texts_step(struct compiler *c, const struct yaml_node *at, const struct step *step, struct texts *t)
+bool texts_fit(struct compiler *c, const struct yaml_node *at, const struct texts *t)
+{
+	bool fitted = c->units <= MAX_UNITS;
+	for (size_t i = 0; i < t->n; i++)
+		c->units += t->list[i].n + 16;
+	if (fitted && c->units > MAX_UNITS)
+		compile_error(
+			c, at, "E147", "the values of this rule come to more than %d characters", MAX_UNITS);
+	return c->units <= MAX_UNITS;
+}
+
+static bool apply(struct compiler *c, const struct yaml_node *at, const struct step *step, struct texts *t)
 {
 	switch (step->mod) {
 	case MOD_BASE64:
@@ -389,4 +400,9 @@ bool texts_step(struct compiler *c, const struct yaml_node *at, const struct ste
 			pattern_open(&t->list[i], step->mod != MOD_STARTSWITH, step->mod != MOD_ENDSWITH);
 		return true;
 	}
+}
+
+bool texts_step(struct compiler *c, const struct yaml_node *at, const struct step *step, struct texts *t)
+{
+	return apply(c, at, step, t) && texts_fit(c, at, t);
 }

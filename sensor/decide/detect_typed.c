@@ -61,9 +61,13 @@ static bool value_text(struct compiler *c, const struct chain *ch, const struct 
 	struct bytes text, struct value *out)
 {
 	struct arena *a = &c->d->memory;
-	struct texts t = { .n = 1 };
-	t.list = arena_get(a, sizeof *t.list);
-	pattern_parse(a, text, true, &t.list[0]);
+	struct pattern first;
+	struct texts t = { .list = &first, .n = 1 };
+	if (c->units > MAX_UNITS)
+		return false; /* which was said */
+	pattern_parse(a, text, true, &first);
+	if (!texts_fit(c, at, &t))
+		return false;
 	for (unsigned i = 0; i < ch->n_steps; i++)
 		if (!texts_step(c, at, &ch->step[i], &t))
 			return false;
@@ -111,7 +115,10 @@ static struct bytes scalar_text(struct compiler *c, const struct yaml_node *v)
 
 static bool regex_refused(struct compiler *c, const struct yaml_node *v, size_t offset, const char *why)
 {
-	compile_error(c, v, "E161", "regular expression, at byte %zu: %s", offset, why);
+	if (offset == SIZE_MAX)
+		compile_error(c, v, "E161", "regular expression: %s", why);
+	else
+		compile_error(c, v, "E161", "regular expression, at byte %zu: %s", offset, why);
 	return false;
 }
 
@@ -128,13 +135,17 @@ static bool value_regex(
 			yaml_type_name(v->type));
 		return false;
 	}
+	if (d->n_regexes == MAX_REGEXES) {
+		compile_error(c, v, "E147", "more than %d regular expressions in one rule", MAX_REGEXES);
+		return false;
+	}
 	struct bytes t = scalar_text(c, v);
 	out->kind = VALUE_REGEX;
 	for (unsigned i = 0; i < ch->n_steps; i++)
 		if (ch->step[i].mod == MOD_EXPAND && !regex_expand(c, v, &t))
 			return false;
 	if ((ch->opens_start || ch->opens_end) && t.n == 0)
-		return regex_refused(c, v, 0, "an empty one has no ends to open");
+		return regex_refused(c, v, SIZE_MAX, "an empty one has no ends to open");
 	out->written = ch->opens_start || ch->opens_end ? regex_open(c, ch, t) : t;
 	out->regex_flags = ch->regex_flags;
 	out->regex_rewritten = regex_rewrite(a, t, &out->regex_flags, &led, &error);
@@ -145,7 +156,7 @@ static bool value_regex(
 			"flags inside a regular expression are deprecated: write them as modifiers, `|re|i`");
 	out->regex = regex_compile(a, out->regex_rewritten, out->regex_flags, &d->scratch, &why);
 	if (!out->regex)
-		return regex_refused(c, v, 0, why);
+		return regex_refused(c, v, SIZE_MAX, why);
 	arena_grow(a, &d->regexes, &d->cap_regexes, d->n_regexes, sizeof(struct regex *));
 	d->regexes[d->n_regexes++] = out->regex;
 	return true;

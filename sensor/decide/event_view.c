@@ -322,6 +322,11 @@ void event_view_look(struct event_view *v, const struct event *e)
 	}
 }
 
+void event_view_count(struct event_view *v, uint64_t *versions_unordered)
+{
+	v->view.versions_unordered = versions_unordered;
+}
+
 const struct view *event_view_as_view(const struct event_view *v)
 {
 	return &v->view;

@@ -71,6 +71,8 @@ struct event_view *event_view_new(const struct event_schema *s, const struct inv
 void event_view_free(struct event_view *v);
 /* Turns the view to another event, which must stay until the next call. */
 void event_view_look(struct event_view *v, const struct event *e);
+/* Where comparisons of versions that have no order are counted. */
+void event_view_count(struct event_view *v, uint64_t *versions_unordered);
 const struct view *event_view_as_view(const struct event_view *v);
 /* The device on that side of the event looked at, or NULL. */
 const struct device *event_view_device(struct event_view *v, enum dir side);

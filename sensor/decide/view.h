@@ -25,6 +25,7 @@ struct view {
 	/* The leaf of a field, n = 0 when absent; valid until the view looks at another thing. */
 	struct leaf (*get)(const struct view *v, uint16_t field);
 	int64_t now_ns; /* the event's time, for ages; 0: no age can be told */
+	uint64_t *versions_unordered; /* counts comparisons of versions that have no order; may be NULL */
 };
 
 /* What fields there are. A compiler asks it once per name. */
