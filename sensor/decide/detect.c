@@ -358,7 +358,7 @@ static void node_fields(const struct node *n, void (*fn)(void *arg, uint16_t fie
 	if (n->kind == NODE_ITEM && n->item->keyword) {
 		fn(arg, DETECT_ANY_FIELD);
 	} else if (n->kind == NODE_ITEM) {
-		if (n->item->field != FIELD_EVENT)
+		if (!field_is_whole(n->item->field))
 			fn(arg, n->item->field);
 		for (unsigned i = 0; i < n->item->n; i++)
 			if (n->item->values[i].kind == VALUE_FIELD)

@@ -23,6 +23,8 @@ struct detect_env {
 	/* The list of that name, or NULL; NULL itself: there are no lists. Called while compiling only; what
 	 * it gives must live as long as the detection. */
 	const struct list *(*list)(void *arg, struct bytes name);
+	/* Number of the group, zone or baseline of that name (see view.h), or -1; NULL: there are none. */
+	int (*member)(const struct detect_env *env, enum member_kind kind, struct bytes name);
 	void *arg;
 	/* For detect_dump alone, never for detect_eval: texts keep their case, and regular expressions their
 	 * placeholders. */

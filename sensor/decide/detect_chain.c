@@ -54,9 +54,9 @@ static const struct modifier_row {
 	{ "uid_under", MOD_UID_UNDER, 0, true },
 	{ "vers", MOD_LATER, 0, true },
 	{ "entropy", MOD_LATER, 0, true },
-	{ "group", MOD_LATER, 0, true },
-	{ "zone", MOD_LATER, 0, true },
-	{ "baseline", MOD_LATER, 0, true },
+	{ "group", MOD_MEMBER, MEMBER_GROUP, true },
+	{ "zone", MOD_MEMBER, MEMBER_ZONE, true },
+	{ "baseline", MOD_MEMBER, MEMBER_BASELINE, true },
 };
 
 enum { MODIFIERS = sizeof modifiers / sizeof *modifiers };
@@ -178,6 +178,10 @@ static bool modifier_apply(struct chain *ch, const struct modifier_row *m)
 		return becomes(ch, CHAIN_OTHER);
 	case MOD_IN_LIST:
 	case MOD_UID_UNDER:
+		return becomes(ch, CHAIN_OTHER);
+	case MOD_MEMBER:
+		it->aspect = ASPECT_MEMBER;
+		it->member = (enum member_kind)m->detail;
 		return becomes(ch, CHAIN_OTHER);
 	case MOD_LATER:
 		break;

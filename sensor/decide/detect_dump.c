@@ -164,6 +164,9 @@ static void put_value(FILE *f, const struct item *it, const struct value *v)
 	case VALUE_UID:
 		put_named(f, "under", v->written);
 		break;
+	case VALUE_MEMBER:
+		put_named(f, "member", v->written);
+		break;
 	}
 }
 

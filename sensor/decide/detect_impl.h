@@ -76,6 +76,7 @@ enum value_kind {
 	VALUE_LIST,    /* in_list */
 	VALUE_VERSION, /* version_lt ... */
 	VALUE_UID,     /* uid_under */
+	VALUE_MEMBER,  /* group, zone, baseline */
 };
 
 struct value {
@@ -89,6 +90,7 @@ struct value {
 	bool truth;
 	uint16_t field;
 	uint32_t phi;
+	unsigned member; /* number of the group, zone, or enum baseline_is */
 	struct bytes
 		written; /* VALUE_REGEX: as matched; VERSION, UID; also CIDR and FIELD, for detect_dump */
 	struct regex *regex;
@@ -132,6 +134,7 @@ enum modifier {
 	MOD_VERSION,
 	MOD_IN_LIST,
 	MOD_UID_UNDER,
+	MOD_MEMBER,
 	MOD_LATER, /* of the language, but not of this version */
 };
 
@@ -168,6 +171,11 @@ struct chain {
 	unsigned n_steps;
 };
 
+/* What stands before group, zone or baseline: a field, a device, a baseline's name; and one value behind it.
+ */
+bool member_subject(struct compiler *c, const struct yaml_node *key, struct bytes name, struct item *it);
+bool member_value(struct compiler *c, const struct item *it, const struct yaml_node *v, struct value *out);
+
 /* The modifiers after the name of a field: false after saying what is wrong with them. */
 bool chain_read(struct compiler *c, const struct yaml_node *key, struct bytes rest, struct chain *ch);
 
@@ -181,6 +189,7 @@ enum aspect {
 	ASPECT_PHI,
 	ASPECT_PART,
 	ASPECT_AGE, /* in nanoseconds */
+	ASPECT_MEMBER,
 };
 enum part { PART_MINUTE, PART_HOUR, PART_DAY, PART_WEEK, PART_MONTH, PART_YEAR };
 enum compare { COMPARE_EQ, COMPARE_LT, COMPARE_LTE, COMPARE_GT, COMPARE_GTE };
@@ -188,7 +197,9 @@ enum compare { COMPARE_EQ, COMPARE_LT, COMPARE_LTE, COMPARE_GT, COMPARE_GTE };
 struct item {
 	const char *written; /* the key: "dicom.called_ae|startswith" */
 	uint16_t field;
-	bool keyword; /* no field: every text of the event */
+	enum member_kind member; /* ASPECT_MEMBER */
+	uint16_t baseline;       /* MEMBER_BASELINE: which, in place of a field */
+	bool keyword;            /* no field: every text of the event */
 	enum aspect aspect;
 	enum part part;
 	enum compare compare;

@@ -62,7 +62,7 @@ static bool values_compile(struct compiler *c, const struct chain *ch, const str
 static bool privacy_allows(struct compiler *c, const struct yaml_node *key, const struct chain *ch)
 {
 	const struct schema *s = c->d->schema;
-	if (ch->it->keyword || ch->it->field == FIELD_EVENT || s->privacy(s, ch->it->field) < SECRET)
+	if (ch->it->keyword || field_is_whole(ch->it->field) || s->privacy(s, ch->it->field) < SECRET)
 		return true;
 	if (ch->it->aspect == ASPECT_EXISTS || ch->it->aspect == ASPECT_PHI ||
 		ch->it->aspect == ASPECT_COUNT || ch->type == CHAIN_FIELD)
@@ -82,6 +82,8 @@ static bool field_of_item(
 		ch->it->field = FIELD_EVENT;
 		return true;
 	}
+	if (ch->it->aspect == ASPECT_MEMBER)
+		return member_subject(c, key, name, ch->it);
 	int field = field_resolve(c, key, name);
 	ch->it->field = (uint16_t)(field < 0 ? 0 : field);
 	return field >= 0;

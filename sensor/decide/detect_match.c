@@ -312,6 +312,7 @@ static bool element_holds(const struct detect *d, const struct item *it, const s
 			if (pattern_holds(&val->any[i], type, raw))
 				return true;
 		return false;
+	case VALUE_MEMBER:
 	case VALUE_NULL:
 		break;
 	}
@@ -350,6 +351,10 @@ static bool value_holds(const struct detect *d, const struct item *it, const str
 		return (leaf->n > 0) == val->truth;
 	if (it->aspect == ASPECT_COUNT)
 		return number_holds(leaf->n, it->compare, val->number);
+	if (val->kind == VALUE_MEMBER)
+		return v->member &&
+		       v->member(v, it->member, it->member == MEMBER_BASELINE ? it->baseline : it->field,
+			       val->member);
 	if (it->field == FIELD_EVENT)
 		return (v->phi & val->phi) != 0;
 	if (val->kind == VALUE_NULL)
@@ -366,7 +371,7 @@ bool item_holds(const struct detect *d, const struct item *it, const struct view
 {
 	struct leaf leaf = { 0 };
 	bool held = it->all;
-	if (!it->keyword && it->field != FIELD_EVENT)
+	if (!it->keyword && !field_is_whole(it->field))
 		leaf = v->get(v, it->field);
 	*which = 0;
 	for (unsigned i = 0; i < it->n; i++) {
@@ -430,7 +435,7 @@ enum detect_why item_why(const struct detect *d, const struct item *it, const st
 	(void)d;
 	if (it->keyword || it->neq)
 		return WHY_DIFFERS;
-	if (it->field == FIELD_EVENT)
+	if (field_is_whole(it->field) || it->aspect == ASPECT_MEMBER)
 		return WHY_NOT_MEMBER;
 	leaf = v->get(v, it->field);
 	if (it->aspect == ASPECT_COUNT)

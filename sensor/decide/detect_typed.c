@@ -379,6 +379,8 @@ bool value_compile(struct compiler *c, const struct chain *ch, const struct yaml
 			c, v, "E181", "null cannot stand in a list: write an item of its own, `field: null`");
 		return false;
 	}
+	if (ch->it->aspect == ASPECT_MEMBER)
+		return member_value(c, ch->it, v, out);
 	if (ch->it->aspect != ASPECT_EXISTS)
 		lint_plain(c, v);
 	switch (ch->type) {

@@ -2,6 +2,7 @@
 #include "decide/schema.h"
 
 #include "base/assert.h"
+#include "decide/zones.h"
 #include "packet/categories.h"
 #include "packet/community_id.h"
 
@@ -20,7 +21,8 @@ struct common_value {
 
 struct device_side {
 	const struct device *device;
-	bool asked;
+	bool asked, zone_known;
+	unsigned zone;
 	struct bytes value[DEVICE_FIELDS][DEVICE_VALUES];
 	struct bytes pretended[DEVICE_FIELDS];
 	char id[DEVICE_ID];
@@ -40,9 +42,14 @@ struct event_view {
 	struct common_value common[COMMON_N];
 	struct device_side side[2];
 	bool pretends;
+	const struct zones *zones; /* or NULL */
+	bool (*member)(void *arg, enum member_kind kind, uint16_t subject, unsigned number);
+	void *member_arg;
 	struct event_view
 		*self; /* views are const to those who read them, and fill themselves as they are read */
 };
+
+static struct leaf zone_leaf(struct event_view *v, enum dir side);
 
 /* ---- the conversation ------------------------------------------------------------------------ */
 
@@ -199,6 +206,10 @@ static struct leaf common_leaf(struct event_view *v, enum common_field field)
 		if (!community_id(conv, 0, c->room.text))
 			return text_leaf(c, (struct bytes){ 0 });
 		return text_leaf(c, bytes_str(c->room.text));
+	case COMMON_SOURCE_ZONE:
+		return zone_leaf(v, DIR_CLIENT);
+	case COMMON_DESTINATION_ZONE:
+		return zone_leaf(v, DIR_SERVER);
 	default:
 		break;
 	}
@@ -261,6 +272,73 @@ void event_view_pretend(struct event_view *v, uint16_t field, struct bytes text)
 	v->side[destination ? DIR_SERVER : DIR_CLIENT].pretended[at] = text;
 }
 
+const struct bytes *event_view_pretended(const struct event_view *v, enum dir side)
+{
+	return v->pretends ? v->side[side].pretended : NULL;
+}
+
+const struct event *event_view_event(const struct event_view *v)
+{
+	return v->event;
+}
+
+/* ---- zones and members ------------------------------------------------------------------------- */
+
+/* The VLAN tells where an address is only when the frame was the host's own and not one that a router sent
+ * on: a mirror port shows both directions of a conversation in the VLAN where it stands. */
+static uint16_t own_vlan(struct event_view *v, enum dir side)
+{
+	const struct conv *c = &v->event->conv;
+	const struct mac *mac = side == DIR_CLIENT ? &c->smac : &c->dmac, *macs;
+	uint16_t vlan = c->vlan[side] ? c->vlan[side] : c->vlan[!side];
+	if (!vlan || !v->inv || !zones_have_vlans(v->zones))
+		return vlan;
+	const struct device *d = event_view_device(v, side);
+	size_t n = d ? device_macs(d, &macs) : 0;
+	for (size_t i = 0; i < n; i++)
+		if (mac_eq(&macs[i], mac))
+			return vlan;
+	return 0;
+}
+
+unsigned event_view_zone(struct event_view *v, enum dir side)
+{
+	struct device_side *s = &v->side[side];
+	const struct addr *ip = side == DIR_CLIENT ? &v->event->conv.src : &v->event->conv.dst;
+	if (s->zone_known)
+		return s->zone;
+	s->zone_known = true;
+	s->zone = ZONE_NONE;
+	if (v->zones && !zones_by_prefix(v->zones, ip, &s->zone))
+		s->zone = zones_of(v->zones, ip, own_vlan(v, side));
+	return s->zone;
+}
+
+static struct leaf zone_leaf(struct event_view *v, enum dir side)
+{
+	unsigned zone = event_view_zone(v, side);
+	return text_leaf(&v->common[side == DIR_CLIENT ? COMMON_SOURCE_ZONE : COMMON_DESTINATION_ZONE],
+		zone == ZONE_NONE ? (struct bytes){ 0 } : bytes_str(zones_at(v->zones, zone)->name));
+}
+
+void event_view_zones(struct event_view *v, const struct zones *z)
+{
+	v->zones = z;
+}
+
+void event_view_members(struct event_view *v,
+	bool (*fn)(void *arg, enum member_kind kind, uint16_t subject, unsigned number), void *arg)
+{
+	v->member = fn;
+	v->member_arg = arg;
+}
+
+static bool member(const struct view *view, enum member_kind kind, uint16_t subject, unsigned number)
+{
+	const struct event_view *v = (const struct event_view *)(const void *)view;
+	return v->member && v->member(v->member_arg, kind, subject, number);
+}
+
 /* ---- the view ---------------------------------------------------------------------------------- */
 
 static struct leaf get(const struct view *view, uint16_t field)
@@ -286,6 +364,7 @@ struct event_view *event_view_new(const struct event_schema *s, const struct inv
 	if (!v)
 		return NULL;
 	v->view.get = get;
+	v->view.member = member;
 	v->schema = s;
 	v->inv = inv;
 	v->self = v;
@@ -308,6 +387,7 @@ void event_view_look(struct event_view *v, const struct event *e)
 	v->view.phi = e->phi;
 	v->view.now_ns = (int64_t)e->ts_ns;
 	v->side[0].asked = v->side[1].asked = false;
+	v->side[0].zone_known = v->side[1].zone_known = false;
 	v->side[0].device = v->side[1].device = NULL;
 	FACT_EACH (f, e) {
 		/* Values that belong to no field (dx_phi_value) are there for masking only. */

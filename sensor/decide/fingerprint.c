@@ -312,6 +312,13 @@ static void load_file(struct reader *r, const char *path)
 	yaml_fini(&y);
 }
 
+/* A template, like policy_is_example. */
+static bool is_example(const char *name)
+{
+	size_t n = strlen(name);
+	return n > 8 && strcmp(name + n - 8, ".example") == 0;
+}
+
 /* In the order of names, so that ties are decided alike everywhere. */
 static void load_path(struct reader *r, const char *path, unsigned depth)
 {
@@ -334,7 +341,7 @@ static void load_path(struct reader *r, const char *path, unsigned depth)
 		char below[PATH_BYTES];
 		const char *name = names[i]->d_name;
 		int len = snprintf(below, sizeof below, "%s/%s", path, name);
-		bool fits = len > 0 && (size_t)len < sizeof below && name[0] != '.';
+		bool fits = len > 0 && (size_t)len < sizeof below && name[0] != '.' && !is_example(name);
 		if (fits && stat(below, &st) == 0 && (S_ISDIR(st.st_mode) || is_yaml(name)))
 			load_path(r, below, depth + 1);
 		free(names[i]);

@@ -79,6 +79,13 @@ void device_times(const struct device *d, uint64_t *first_ns, uint64_t *last_ns)
 bool device_candidate(const struct device *d, unsigned i, const char **type, unsigned *confidence);
 /* The device that carried the data of this one (OB_BEHIND, OB_MAKER), or NULL: it speaks for itself. */
 const struct device *device_behind(const struct device *d);
+/* Where what was worked out of a device may be kept, below inventory_slots, and a number that is never the
+ * same again when the device has become another or changed; 0: it is changing now. */
+uint32_t device_slot(const struct device *d, uint64_t *change);
+uint32_t inventory_slots(const struct inventory *inv);
+/* The device of an address or MAC (the other is NULL) in that VLAN, or NULL. */
+const struct device *inventory_at(
+	const struct inventory *inv, const struct addr *ip, const struct mac *mac, uint16_t vlan);
 /* A short name for sentences: host name, station, AE title, or address; suspect text: mask before printing.
  * Valid until the next call. */
 struct bytes device_label(const struct device *d);

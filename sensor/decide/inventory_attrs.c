@@ -271,6 +271,7 @@ void device_judge(struct device *root)
 	if (!root->dirty)
 		return;
 	root->dirty = false;
+	root->change = ++inv->changes;
 	root->passes_on = root->receives = false;
 	root->makes = 0;
 	TREE_EACH (n, root)

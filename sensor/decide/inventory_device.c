@@ -29,6 +29,29 @@ const struct device *inventory_of(const struct inventory *inv, const struct even
 	return n ? node_root(n) : NULL;
 }
 
+const struct device *inventory_at(
+	const struct inventory *inv, const struct addr *ip, const struct mac *mac, uint16_t vlan)
+{
+	const struct device *n = NULL;
+	if (ip && addr_is_host(ip))
+		n = find_ip(inv, ip, vlan, 0);
+	else if (mac && !mac_is_zero(mac) && !mac_is_group(mac))
+		n = find_mac(inv, mac, vlan, 0);
+	return n ? node_root(n) : NULL;
+}
+
+uint32_t device_slot(const struct device *d, uint64_t *change)
+{
+	const struct device *root = node_root(d);
+	*change = root->dirty ? 0 : root->change;
+	return node_index(root);
+}
+
+uint32_t inventory_slots(const struct inventory *inv)
+{
+	return inv->nodes.cap + 1;
+}
+
 void inventory_each(const struct inventory *inv, void (*fn)(void *arg, const struct device *d), void *arg)
 {
 	uint32_t mark = inv->made_first ? node_at(inv, inv->made_first)->walk + 1 : 0;

@@ -132,6 +132,7 @@ void node_vlan(struct device *n, uint16_t vlan)
 			return;
 	if (n->n_vlan < NODE_VLANS)
 		n->vlan[n->n_vlan++] = vlan;
+	node_root(n)->change = ++n->inv->changes;
 }
 
 /* ---- letting go ------------------------------------------------------------------------------------ */

@@ -108,6 +108,7 @@ struct device {
 	bool is_strong;           /* has a serial number or EUI-64 of its own: can be a device by itself */
 	bool stated;              /* somebody said it of itself */
 	uint8_t made_kind, proto; /* MADE_*; the protocol that tells of it */
+	uint64_t change;          /* root: number of its last change */
 	/* root: what fingerprints said */
 	const char *type;
 	uint8_t type_confidence;
@@ -131,8 +132,9 @@ struct inventory {
 	uint32_t gen, roots, walk;
 	struct table keys; /* all nodes by key */
 	uint32_t oldest, newest, made_first, made_last;
-	bool has_twins; /* some address is used in two VLANs by two hosts: there are nodes of one VLAN's */
-	uint64_t fed;   /* records so far */
+	bool has_twins;   /* some address is used in two VLANs by two hosts: there are nodes of one VLAN's */
+	uint64_t fed;     /* records so far */
+	uint64_t changes; /* of devices so far */
 	const struct event *now;
 	void (*on_asset)(void *arg, const struct event *asset);
 	void *on_asset_arg;

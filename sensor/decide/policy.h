@@ -38,7 +38,11 @@ struct policy *policy_load_with(
 	const struct policy_options *o, const char *const *paths, size_t n, struct diag *diag);
 struct policy *policy_load_text_with(
 	const struct policy_options *o, const char *name, struct bytes text, struct diag *diag);
+/* A folder of that name is a template to be copied: it is loaded only when it is named itself. */
+bool policy_is_example(const char *folder);
 void policy_free(struct policy *p);
+/* Networks of the site besides the private ranges: what the options said, and `home` of the zones. */
+const struct network *policy_home(const struct policy *p, size_t *n);
 size_t policy_rules(const struct policy *p);
 
 struct policy_run;

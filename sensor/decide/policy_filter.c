@@ -113,10 +113,12 @@ static struct detect *compile(struct loader *l, struct filter *f, const struct r
 	bool everywhere = any && !yaml_get(source, "service") && !yaml_get(source, "category");
 	unsigned c = everywhere ? SCHEMA_CATEGORIES : r->category;
 	const struct event_schema *s = l->p->schema;
-	if (!f->tried[c])
-		f->of_category[c] = detect_compile(f->detection, &s->schema,
-			everywhere ? (struct bytes){ 0 } : s->category[c], is_wardwatch(f->doc), f->file,
-			l->diag);
+	if (!f->tried[c]) {
+		struct detect_env env =
+			names_env(l, everywhere ? (struct bytes){ 0 } : s->category[c], is_wardwatch(f->doc));
+		env.file = f->file;
+		f->of_category[c] = detect_compile_in(&env, f->detection);
+	}
 	f->tried[c] = true;
 	return f->of_category[c];
 }

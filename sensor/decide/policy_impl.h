@@ -3,6 +3,7 @@
 #define WW_DECIDE_POLICY_IMPL_H
 
 #include "base/arena.h"
+#include "decide/names.h"
 #include "decide/policy.h"
 #include "decide/schema.h"
 
@@ -62,6 +63,7 @@ struct policy {
 	struct detect *where[WHERE_N];
 	struct yaml_file where_file[WHERE_N];
 	struct event_schema *schema;
+	struct names names;
 	struct yaml_file *files; /* kept: tests stand in them */
 	size_t n_files, cap_files;
 	struct rule **rules;
@@ -77,11 +79,17 @@ struct policy {
 	size_t n_of_category[SCHEMA_CATEGORIES];
 };
 
+struct origin {
+	const char *file, *ruleset;
+};
+
 struct loader {
 	struct policy *p;
 	struct diag *diag;
-	const char *file;    /* being read */
-	const char *ruleset; /* folder below the root */
+	const char *file;       /* being read */
+	const char *ruleset;    /* folder below the root */
+	struct origin *origins; /* of policy.files */
+	size_t cap_origins;
 };
 
 /* One document that has a `detection`. */
@@ -150,6 +158,7 @@ struct policy_run {
 	struct event_view *view;
 	struct fold *fold;
 	struct correlate *correlate;
+	struct groups_run *groups;
 	const struct rule *loud; /* tests: speaks though it is counted */
 };
 

@@ -107,19 +107,20 @@ static bool is_one_of(const struct yaml_node *v, const char *const *names, size_
 
 static void kind_load(struct loader *l, const struct yaml_node *doc, const struct yaml_node *kind)
 {
-	static const char *const later[] = { "groups", "lists", "zones", "segmentation", "baselines",
-		"suppressions", "firmware" };
-	static const char *const ours[] = { "tests" };
+	static const char *const later[] = { "segmentation", "baselines", "suppressions", "firmware" };
+	static const char *const ours[] = { "tests", "lists", "zones", "groups" };
 	static const char *const others[] = { "fingerprints" }; /* fingerprints_load reads them */
 	const struct yaml_node *dialect = yaml_get(doc, "dialect");
 	if (is_one_of(kind, later, sizeof later / sizeof *later))
 		load_error(l, kind, "E164", "`kind: %s` comes in a later version of this sensor", kind->text);
-	else if (!is_one_of(kind, ours, 1) && !is_one_of(kind, others, 1))
+	else if (!is_one_of(kind, ours, sizeof ours / sizeof *ours) && !is_one_of(kind, others, 1))
 		load_error(l, kind, "E103", "there is no kind \"%s\"", kind->text ? kind->text : "");
 	else if (!dialect || !bytes_is(yaml_text(dialect), "wardwatch/1"))
 		load_error(l, kind, "E103", "`kind` needs `dialect: wardwatch/1` in this document");
-	else if (is_one_of(kind, ours, 1))
+	else if (bytes_is(yaml_text(kind), "tests"))
 		suite_load(l, doc);
+	else
+		(void)names_read(l, doc, kind);
 }
 
 static void document_load(struct loader *l, const struct yaml_node *doc)
@@ -150,8 +151,10 @@ static struct yaml_file *file_new(struct loader *l, const char *path, const char
 {
 	struct policy *p = l->p;
 	arena_grow(&p->memory, &p->files, &p->cap_files, p->n_files, sizeof *p->files);
+	arena_grow(&p->memory, &l->origins, &l->cap_origins, p->n_files, sizeof *l->origins);
 	l->file = arena_text(&p->memory, bytes_str(path));
 	l->ruleset = ruleset;
+	l->origins[p->n_files] = (struct origin){ l->file, ruleset };
 	return &p->files[p->n_files++];
 }
 
@@ -159,8 +162,22 @@ static void file_load(struct loader *l, const char *path, const char *ruleset)
 {
 	struct yaml_file *f = file_new(l, path, ruleset);
 	(void)yaml_load(path, f, l->diag);
-	for (size_t i = 0; i < f->n; i++)
-		document_load(l, f->docs[i]);
+}
+
+/* When all files are read: names first, so that their order does not matter. */
+static void documents_load(struct loader *l)
+{
+	for (unsigned turn = 0; turn < NAMES_TURNS; turn++) {
+		for (size_t i = 0; i < l->p->n_files; i++) {
+			const struct yaml_file *f = &l->p->files[i];
+			l->file = l->origins[i].file;
+			l->ruleset = l->origins[i].ruleset;
+			for (size_t k = 0; k < f->n; k++)
+				if (names_turn(f->docs[k]) == turn)
+					document_load(l, f->docs[k]);
+		}
+		names_turn_over(l, turn);
+	}
 }
 
 /* ---- tree --------------------------------------------------------------------------------------- */
@@ -178,6 +195,12 @@ static bool is_yaml(const char *name)
 					 (n > 5 && strcmp(name + n - 5, ".yaml") == 0));
 }
 
+bool policy_is_example(const char *folder)
+{
+	size_t n = strlen(folder);
+	return n > 8 && strcmp(folder + n - 8, ".example") == 0;
+}
+
 static void collect(struct loader *l, struct paths *out, const char *dir, unsigned depth)
 {
 	DIR *d = depth > MAX_TREE_DEPTH ? NULL : opendir(dir);
@@ -192,6 +215,10 @@ static void collect(struct loader *l, struct paths *out, const char *dir, unsign
 		if (e->d_name[0] == '.' || asprintf(&path, "%s/%s", dir, e->d_name) < 0)
 			continue;
 		bool there = stat(path, &st) == 0;
+		if (there && S_ISDIR(st.st_mode) && policy_is_example(e->d_name)) {
+			free(path);
+			continue;
+		}
 		if (there && S_ISDIR(st.st_mode)) {
 			collect(l, out, path, depth + 1);
 		} else if (is_yaml(e->d_name)) {
@@ -321,8 +348,10 @@ static void index_rules(struct policy *p)
 static struct policy *policy_new(struct diag *diag)
 {
 	struct policy *p = calloc(1, sizeof *p);
-	if (p && (p->schema = event_schema_new()))
+	if (p && (p->schema = event_schema_new())) {
+		names_new(p);
 		return p;
+	}
 	free(p);
 	diag_add(diag, DIAG_ERROR, "-", 0, 0, "E111", "not enough memory");
 	return NULL;
@@ -331,6 +360,7 @@ static struct policy *policy_new(struct diag *diag)
 /* What can be said only of the whole set; NULL when anything is wrong. */
 static struct policy *policy_complete(struct loader *l, size_t errors_before)
 {
+	documents_load(l);
 	check_unique(l);
 	filters_apply(l);
 	correlations_link(l);
@@ -373,8 +403,6 @@ struct policy *policy_load_text_with(
 	l.p->options = *o;
 	struct yaml_file *f = file_new(&l, name, "");
 	(void)yaml_parse(name, text, f, diag);
-	for (size_t i = 0; i < f->n; i++)
-		document_load(&l, f->docs[i]);
 	return policy_complete(&l, errors);
 }
 
@@ -389,6 +417,7 @@ void policy_free(struct policy *p)
 		return;
 	logsource_free(p);
 	suite_free(p);
+	names_free(p);
 	for (size_t i = 0; i < p->n_rules; i++)
 		detect_free(p->rules[i]->detect);
 	for (size_t i = 0; i < p->n_files; i++)
@@ -397,6 +426,11 @@ void policy_free(struct policy *p)
 	event_schema_free(p->schema);
 	arena_fini(&p->memory);
 	free(p);
+}
+
+const struct network *policy_home(const struct policy *p, size_t *n)
+{
+	return zones_home(p->names.zones, n);
 }
 
 size_t policy_rules(const struct policy *p)

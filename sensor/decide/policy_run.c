@@ -16,8 +16,12 @@ struct policy_run *policy_start(const struct policy *p, const struct limits *l, 
 	r->view = event_view_new(p->schema, inv);
 	r->fold = fold_new(p, l, c);
 	r->correlate = correlate_new(p, l, c);
-	if (r->view && r->fold && r->correlate)
+	r->groups = groups_start(p->names.groups, p->names.zones, inv);
+	if (r->view && r->fold && r->correlate && r->groups) {
+		event_view_zones(r->view, p->names.zones);
+		event_view_members(r->view, names_member, r);
 		return r;
+	}
 	policy_stop(r);
 	return NULL;
 }
@@ -29,6 +33,7 @@ void policy_stop(struct policy_run *r)
 	event_view_free(r->view);
 	fold_free(r->fold);
 	correlate_free(r->correlate);
+	groups_stop(r->groups);
 	free(r);
 }
 

@@ -231,7 +231,8 @@ static void link_expect(struct loader *l, const char *file, struct suite_expect 
 		return;
 	struct bytes category =
 		e->rule->category < s->n_categories ? s->category[e->rule->category] : (struct bytes){ 0 };
-	e->detect = detect_compile(e->has, &s->schema, category, true, file, l->diag);
+	struct detect_env env = names_env(l, category, true);
+	e->detect = detect_compile_in(&env, e->has);
 }
 
 void suite_link(struct loader *l)

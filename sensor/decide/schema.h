@@ -74,6 +74,16 @@ void event_view_look(struct event_view *v, const struct event *e);
 /* Where comparisons of versions that have no order are counted. */
 void event_view_count(struct event_view *v, uint64_t *versions_unordered);
 const struct view *event_view_as_view(const struct event_view *v);
+/* Zones of its addresses (ZONE_NONE where there are none), and who is asked for members. */
+struct zones;
+void event_view_zones(struct event_view *v, const struct zones *z);
+void event_view_members(struct event_view *v,
+	bool (*fn)(void *arg, enum member_kind kind, uint16_t subject, unsigned number), void *arg);
+unsigned event_view_zone(struct event_view *v, enum dir side);
+/* What a test pretends of that side's device: DEVICE_FIELDS texts, or NULL when nothing is pretended. */
+const struct bytes *event_view_pretended(const struct event_view *v, enum dir side);
+/* The event looked at. */
+const struct event *event_view_event(const struct event_view *v);
 /* The device on that side of the event looked at, or NULL. */
 const struct device *event_view_device(struct event_view *v, enum dir side);
 /* Tests: from now on devices have only what is pretended, at first nothing; then the text (borrowed) of a

@@ -17,8 +17,19 @@ struct leaf {
 	unsigned n;
 };
 
-/* The field `event` of `event|phi: class`: the whole event. */
-enum { FIELD_EVENT = UINT16_MAX };
+/* What stands where a field would and is none: `event` of `event|phi: class`, the whole event; the devices of
+ * `source|group: name`. */
+enum { FIELD_EVENT = UINT16_MAX, FIELD_SOURCE = UINT16_MAX - 3, FIELD_DESTINATION, FIELD_DEVICE };
+
+static inline bool field_is_whole(uint16_t field)
+{
+	return field >= FIELD_SOURCE;
+}
+
+/* What more than values a view can be asked: is that field's device in the group, its address in the zone (or
+ * is the zone it names inside); is the event new, rare or changed to the baseline. */
+enum member_kind { MEMBER_GROUP, MEMBER_ZONE, MEMBER_BASELINE };
+enum baseline_is { BASELINE_NEW, BASELINE_RARE, BASELINE_CHANGED };
 
 struct view {
 	uint32_t phi; /* PHI_BIT()s of the event; 0 for a device */
@@ -26,6 +37,9 @@ struct view {
 	struct leaf (*get)(const struct view *v, uint16_t field);
 	int64_t now_ns; /* the event's time, for ages; 0: no age can be told */
 	uint64_t *versions_unordered; /* counts comparisons of versions that have no order; may be NULL */
+	/* subject: a field; of MEMBER_BASELINE the baseline. number: the group, zone, or enum baseline_is.
+	 * NULL: nothing is a member of anything. */
+	bool (*member)(const struct view *v, enum member_kind kind, uint16_t subject, unsigned number);
 };
 
 /* What fields there are. A compiler asks it once per name. */

@@ -17,11 +17,13 @@ static void judge(void *arg, const struct event *e)
 
 bool hub_init(struct hub *h, const struct hub_setup *s)
 {
+	size_t n_home;
 	*h = (struct hub){ .outputs = s->outputs };
 	h->inventory = inventory_new(s->limits, &h->counters, s->fingerprints, s->oui);
 	if (!h->inventory)
 		return false;
-	inventory_home(h->inventory, s->home, s->n_home);
+	const struct network *home = policy_home(s->policy, &n_home);
+	inventory_home(h->inventory, home, n_home);
 	inventory_on_asset(h->inventory, judge, h);
 	h->policy = policy_start(
 		s->policy, s->limits, &h->counters, h->inventory, (struct alert_sink){ on_alert, h });

@@ -23,8 +23,6 @@ struct hub_setup {
 	const struct fingerprints *fingerprints; /* may be NULL */
 	struct oui *oui;                         /* may be NULL */
 	struct outputs *outputs;
-	const struct network *home; /* for inventory_home */
-	size_t n_home;
 };
 
 /* False: no memory; hub_fini is then still right. */

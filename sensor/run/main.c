@@ -151,8 +151,6 @@ static int run(struct program *p)
 		.limits = &p->config.limits,
 		.key = &p->config.key,
 		.identify = p->config.identify,
-		.home = p->config.home.list,
-		.n_home = p->config.home.n,
 		.policy = p->policy,
 		.fingerprints = p->fingerprints,
 		.oui = p->oui,

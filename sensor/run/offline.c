@@ -107,9 +107,7 @@ int offline_run(const struct offline *o, struct diag *d)
 		.policy = o->policy,
 		.fingerprints = o->fingerprints,
 		.oui = o->oui,
-		.outputs = o->outputs,
-		.home = o->home,
-		.n_home = o->n_home };
+		.outputs = o->outputs };
 	int code = 1;
 	if (l && worker_init(&l->worker, &ws) && hub_init(&l->hub, &hs)) {
 		bool whole = read_all(o, l, &sum);

@@ -13,8 +13,6 @@ struct offline {
 	const struct limits *limits;
 	const struct privacy_key *key;
 	bool identify;
-	const struct network *home; /* networks of the site besides the private ranges */
-	size_t n_home;
 	const struct policy *policy;
 	const struct fingerprints *fingerprints; /* may be NULL */
 	struct oui *oui;                         /* may be NULL */

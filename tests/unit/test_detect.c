@@ -158,8 +158,9 @@ static struct leaf world_get(const struct view *v, uint16_t field)
 }
 
 /* An hour after `time`. */
-static const struct view world_view = { PHI_BIT(PHI_MRN) | PHI_BIT(PHI_IMAGE), world_get,
-	1772368245000000000 + INT64_C(3600) * 1000000000, NULL };
+static const struct view world_view = { .phi = PHI_BIT(PHI_MRN) | PHI_BIT(PHI_IMAGE),
+	.get = world_get,
+	.now_ns = 1772368245000000000 + INT64_C(3600) * 1000000000 };
 
 static struct detect *compile(const char *text, struct diag *diag)
 {

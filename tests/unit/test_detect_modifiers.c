@@ -76,7 +76,9 @@ static struct leaf get(const struct view *v, uint16_t f)
 
 /* An hour after `time`. */
 static uint64_t unordered;
-static const struct view view = { 0, get, 1772368245000000000 + INT64_C(3600) * 1000000000, &unordered };
+static const struct view view = { .get = get,
+	.now_ns = 1772368245000000000 + INT64_C(3600) * 1000000000,
+	.versions_unordered = &unordered };
 
 /* ---- lists ------------------------------------------------------------------------------------ */
 
@@ -424,7 +426,7 @@ static void codes(void **state)
 		{ "{text|len|count: 1}", "E154" },
 		{ "{'|cidr': 10.0.0.0/8}", "E154" },
 		{ "{'|in_list': names}", "E154" },
-		{ "{text|group: x}", "E164" },
+		{ "{text|group: x}", "E154" },
 		{ "{text|wide|wide|wide|wide|wide|wide|wide|wide|wide|wide|wide|wide|wide|wide|wide|wide: "
 		  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}",
 			"E147" },

@@ -87,7 +87,7 @@ static void refused(void **state)
 		{ "title: t\n", "E103", 1 },
 		{ "action: global\n", "E102", 1 },
 		{ HEAD "correlation: {}\n", "E113", 4 },
-		{ "kind: zones\ndialect: wardwatch/1\n", "E164", 1 },
+		{ "kind: firmware\ndialect: wardwatch/1\n", "E164", 1 },
 		{ "kind: zoens\ndialect: wardwatch/1\n", "E103", 1 },
 		{ "kind: fingerprints\n", "E103", 1 },
 		{ SOURCE BODY "id: 5e72a5b6-e903-4cb4-b2c9-30c4311a9afa\nlevel: low\n", "E116", 1 },
