@@ -120,7 +120,6 @@ static bool call_pdu(struct dx *x, const struct dissector *d, struct bytes in, b
 	bool ok = d->pdu(x, in);
 	ASSERT(!e->open);
 	struct dx_proto_counters *count = &e->proto[e->dc->proto];
-	count->messages++;
 	if (ok)
 		e->dc->good = true;
 	else if (!is_snapped)
@@ -147,7 +146,6 @@ static size_t message(struct dx *x, struct dx_stream *s, struct bytes in, size_t
 	if (!ok && s->unsure) {
 		/* It only looked like a start: go on looking right behind it. */
 		e->proto[e->dc->proto].malformed--;
-		e->proto[e->dc->proto].messages--;
 		s->resync = true;
 		s->skip = 0;
 		s->junk = junk + 1;

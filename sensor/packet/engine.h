@@ -48,7 +48,7 @@ struct dx_conv {
 };
 
 struct dx_proto_counters {
-	uint64_t messages, malformed, junk_bytes, events;
+	uint64_t malformed, junk_bytes, events;
 };
 
 struct dx_expectation {

@@ -69,19 +69,19 @@ static void add_counters(struct counters *sum, const struct counters *more)
 static void summarise(const struct offline *o, struct line *l, struct run_summary *sum, struct diag *d)
 {
 	static const struct dx_proto_counters none;
-	uint64_t malformed[PROTO_N], messages[PROTO_N], junk[PROTO_N];
+	uint64_t malformed[PROTO_N], events[PROTO_N], junk[PROTO_N];
 	struct counters counters;
 	for (unsigned p = 0; p < PROTO_N; p++) {
 		const struct dx_proto_counters *c = p < PROTO_DISSECTED ? &l->worker.engine.proto[p] : &none;
 		malformed[p] = c->malformed;
-		messages[p] = c->messages;
+		events[p] = c->events;
 		junk[p] = c->junk_bytes;
 	}
 	sum->inputs = o->inputs;
 	sum->n_inputs = o->n_inputs;
 	sum->counters = &counters;
 	sum->malformed = malformed;
-	sum->messages = messages;
+	sum->proto_events = events;
 	sum->junk_bytes = junk;
 	sum->notes = d;
 	sum->peak_kib = peak_kib();

@@ -17,11 +17,11 @@ struct run_summary {
 	const char *const *inputs;
 	size_t n_inputs;
 	const struct counters *counters;
-	const uint64_t *malformed;  /* per protocol, PROTO_N */
-	const uint64_t *messages;   /* per protocol, PROTO_N */
-	const uint64_t *junk_bytes; /* per protocol, PROTO_N */
-	uint64_t first_ns, last_ns; /* of the packets; 0: none */
-	double seconds;             /* the run itself took */
+	const uint64_t *malformed;    /* per protocol, PROTO_N */
+	const uint64_t *proto_events; /* per protocol, PROTO_N */
+	const uint64_t *junk_bytes;   /* per protocol, PROTO_N */
+	uint64_t first_ns, last_ns;   /* of the packets; 0: none */
+	double seconds;               /* the run itself took */
 	uint64_t peak_kib;
 	const struct diag *notes; /* what was said of the inputs: "x.pcap: damaged after packet 12" */
 };

@@ -19,7 +19,7 @@ static void protocols_json(struct json_doc *d, const struct run_summary *sum)
 	const struct {
 		const char *name;
 		const uint64_t *counts;
-	} rows[] = { { "messages", sum->messages }, { "malformed", sum->malformed },
+	} rows[] = { { "events", sum->proto_events }, { "malformed", sum->malformed },
 		{ "junk_bytes", sum->junk_bytes } };
 	char key[DOC_KEY];
 	for (unsigned p = 0; p < PROTO_DISSECTED; p++)
