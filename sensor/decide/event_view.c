@@ -33,6 +33,7 @@ struct event_view {
 	struct view view;
 	const struct event_schema *schema;
 	const struct inventory *inv;
+	const struct resolved *names;
 	const struct event *event;
 	uint32_t turn; /* which event: a slot of another turn is empty */
 	struct {
@@ -210,6 +211,10 @@ static struct leaf common_leaf(struct event_view *v, enum common_field field)
 		return zone_leaf(v, DIR_CLIENT);
 	case COMMON_DESTINATION_ZONE:
 		return zone_leaf(v, DIR_SERVER);
+	case COMMON_DESTINATION_DOMAIN:
+		if (!v->names)
+			return text_leaf(c, (struct bytes){ 0 });
+		return text_leaf(c, resolved_name(v->names, &conv->src, &conv->dst, e->ts_ns));
 	default:
 		break;
 	}
@@ -369,6 +374,11 @@ struct event_view *event_view_new(const struct event_schema *s, const struct inv
 	v->inv = inv;
 	v->self = v;
 	return v;
+}
+
+void event_view_names(struct event_view *v, const struct resolved *names)
+{
+	v->names = names;
 }
 
 void event_view_free(struct event_view *v)

@@ -156,6 +156,8 @@ struct policy_run {
 	const struct inventory *inv;
 	struct alert_sink sink;
 	struct event_view *view;
+	struct resolved *names;
+	uint16_t dns_name, dns_type, dns_answers; /* fields */
 	struct fold *fold;
 	struct correlate *correlate;
 	struct groups_run *groups;

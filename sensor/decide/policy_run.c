@@ -1,10 +1,20 @@
 /* Rules against events. An event looks only at the rules of its category. */
 #include "decide/correlate.h"
 
+#include "base/assert.h"
+#include "packet/categories.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { BY_TEXT = 512 };
+
+static uint16_t field_of(const struct policy *p, const char *name)
+{
+	int field = p->schema->schema.field(&p->schema->schema, bytes_str("dns"), bytes_str(name));
+	ASSERT(field >= 0);
+	return (uint16_t)field;
+}
 
 struct policy_run *policy_start(const struct policy *p, const struct limits *l, struct counters *c,
 	const struct inventory *inv, struct alert_sink sink)
@@ -14,10 +24,15 @@ struct policy_run *policy_start(const struct policy *p, const struct limits *l, 
 		return NULL;
 	*r = (struct policy_run){ .p = p, .counters = c, .inv = inv, .sink = sink };
 	r->view = event_view_new(p->schema, inv);
+	r->names = resolved_new(l->resolved_names);
 	r->fold = fold_new(p, l, c);
 	r->correlate = correlate_new(p, l, c);
 	r->groups = groups_start(p->names.groups, p->names.zones, inv);
-	if (r->view && r->fold && r->correlate && r->groups) {
+	r->dns_name = field_of(p, "dns.question.name");
+	r->dns_type = field_of(p, "dns.question.type");
+	r->dns_answers = field_of(p, "dns.answers.data");
+	if (r->view && r->names && r->fold && r->correlate && r->groups) {
+		event_view_names(r->view, r->names);
 		event_view_zones(r->view, p->names.zones);
 		event_view_members(r->view, names_member, r);
 		return r;
@@ -31,6 +46,7 @@ void policy_stop(struct policy_run *r)
 	if (!r)
 		return;
 	event_view_free(r->view);
+	resolved_free(r->names);
 	fold_free(r->fold);
 	correlate_free(r->correlate);
 	groups_stop(r->groups);
@@ -96,6 +112,27 @@ static void hit(struct policy_run *r, const struct rule *rule, const struct even
 	policy_alert(r, &a, by_values(r, rule, by));
 }
 
+static struct bytes text_of(const struct view *v, uint16_t field)
+{
+	struct leaf l = v->get(v, field);
+	return l.fact ? fact_value(l.fact, 0) : (struct bytes){ 0 };
+}
+
+/* The addresses that DNS answered with, for destination.domain. */
+static void learn_names(struct policy_run *r, const struct event *e)
+{
+	const struct view *v = event_view_as_view(r->view);
+	if (!bytes_is(event_category(e), "dns") || !bytes_is(event_action(e), "response"))
+		return;
+	event_view_look(r->view, e);
+	struct bytes name = text_of(v, r->dns_name), type = text_of(v, r->dns_type);
+	struct leaf answers = v->get(v, r->dns_answers);
+	if (!bytes_is(type, "A") && !bytes_is(type, "AAAA"))
+		return;
+	for (unsigned i = 0; answers.fact && i < answers.n; i++)
+		resolved_learn(r->names, &e->conv.src, name, fact_value(answers.fact, i), e->ts_ns);
+}
+
 void policy_event(struct policy_run *r, const struct event *e)
 {
 	const struct policy *p = r->p;
@@ -103,6 +140,7 @@ void policy_event(struct policy_run *r, const struct event *e)
 		return;
 	fold_close(r->fold, r, e->ts_ns);
 	correlate_clock(r, e->ts_ns);
+	learn_names(r, e);
 	unsigned category = event_schema_category_of(p->schema, e);
 	if (p->n_of_category[category] == 0)
 		return;

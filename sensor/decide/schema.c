@@ -235,6 +235,7 @@ struct event_schema *event_schema_new(void)
 	set_add(&s->field[add(s, name, type, OPEN)].categories, add_category(s, bytes_str(category)));
 #include "decide/common.def"
 #undef COMMON
+	s->field[COMMON_DESTINATION_DOMAIN].privacy = SUSPECT; /* as in dns.question.name */
 	for (unsigned p = 0; p < PROTO_N; p++)
 		fine = add_dissector(s, p) && fine;
 	add_named_categories(s);

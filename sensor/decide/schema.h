@@ -10,6 +10,7 @@
 #define WW_DECIDE_SCHEMA_H
 
 #include "decide/inventory.h"
+#include "decide/resolved.h"
 #include "packet/dissect.h"
 
 enum { SCHEMA_FIELDS = 1024, SCHEMA_CATEGORIES = 128, SCHEMA_SLOTS = 4096 };
@@ -68,6 +69,8 @@ unsigned event_schema_category_of(const struct event_schema *s, const struct eve
 struct event_view;
 /* inv may be NULL: no device is known then. */
 struct event_view *event_view_new(const struct event_schema *s, const struct inventory *inv);
+/* Names of addresses, for destination.domain; borrowed. Without: the field is absent. */
+void event_view_names(struct event_view *v, const struct resolved *names);
 void event_view_free(struct event_view *v);
 /* Turns the view to another event, which must stay until the next call. */
 void event_view_look(struct event_view *v, const struct event *e);
