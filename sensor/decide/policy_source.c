@@ -190,6 +190,15 @@ static const char *const where_text[WHERE_N] = {
 		"]}, condition: addressed and not to_home_networks and not to_nobody}",
 };
 
+/* Without host bits, which people leave in `home` and `cidr` refuses. */
+static struct addr network_address(const struct network *n)
+{
+	struct addr a = n->addr;
+	for (unsigned bit = (a.family == 4 ? 96u : 0) + n->bits; bit < 128; bit++)
+		a.b[bit / 8] &= (uint8_t) ~(0x80u >> bit % 8);
+	return a;
+}
+
 /* The text with the networks of the site in place of %s. */
 static const char *where_written(struct policy *p, const char *text)
 {
@@ -198,9 +207,11 @@ static const char *where_written(struct policy *p, const char *text)
 	char *out = arena_get(&p->memory, room), address[ADDR_TEXT];
 	const char *hole = strstr(text, "%s");
 	at += (size_t)snprintf(out, room, "%.*s", (int)(hole ? hole - text : (long)strlen(text)), text);
-	for (size_t i = 0; hole && i < o->n_home; i++)
-		at += (size_t)snprintf(out + at, room - at, ", '%s/%u'", addr_text(&o->home[i].addr, address),
-			o->home[i].bits);
+	for (size_t i = 0; hole && i < o->n_home; i++) {
+		struct addr net = network_address(&o->home[i]);
+		at += (size_t)snprintf(
+			out + at, room - at, ", '%s/%u'", addr_text(&net, address), o->home[i].bits);
+	}
 	if (hole)
 		snprintf(out + at, room - at, "%s", hole + 2);
 	return out;

@@ -176,8 +176,8 @@ static void where(void **state)
 	};
 	struct network home[2];
 	(void)state;
-	assert_true(network_parse(bytes_str("141.5.0.0/16"), &home[0]));
-	assert_true(network_parse(bytes_str("2001:db8:7::/48"), &home[1]));
+	assert_true(network_parse(bytes_str("141.5.3.1/16"), &home[0]));
+	assert_true(network_parse(bytes_str("2001:db8:7::1/48"), &home[1]));
 	const struct policy_options o = { .home = home, .n_home = 2 };
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct diag d;
