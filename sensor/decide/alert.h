@@ -59,6 +59,8 @@ struct alert {
 	uint64_t packets[64];   /* evidence */
 	unsigned n_packets;
 	struct alert_correlation correlation;
+	const char *suppression;                  /* id of the entry that lowered or marked it; NULL: none */
+	uint64_t suppressed, suppressed_first_ns; /* alerts of this kind held back before it */
 };
 
 /* on_alert: called for each first and each closing alert, in the order of their packets. */

@@ -105,7 +105,7 @@ static void fire(struct policy_run *r, const struct correlation *cor, uint32_t g
 	const struct rule *rule = cor->rule;
 	uint8_t by[2 * TUPLE_BYTES];
 	c->counters->policy_corr_fired++;
-	if (rule_speaks(r, rule)) {
+	if (rule_speaks(r, rule) && schedule_holds(rule->schedule, m->event->ts_ns)) {
 		struct alert a = { .rule = rule, .event = m->event, .level = rule->text.level };
 		correlation_tell(c, gi, t, &a.correlation);
 		policy_alert(r, &a, tuple_by(rule, t, by, sizeof by));

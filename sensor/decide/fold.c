@@ -7,7 +7,7 @@
  * has one queue. A full pool closes the oldest group early and counts that: nothing is lost, only said
  * sooner.
  */
-#include "decide/policy_impl.h"
+#include "decide/suppress.h"
 
 #include "base/assert.h"
 #include "base/hash.h"
@@ -25,6 +25,7 @@ struct group {
 	uint64_t due_ns;
 	uint32_t next; /* in its queue */
 	uint8_t queue;
+	uint64_t said; /* the count when it was last said; 0: not yet */
 	bool patients_at_least;
 	uint32_t patients; /* head of the chain of those counted */
 	uint16_t by_n;
@@ -168,8 +169,10 @@ static void forget_patients(struct fold *f, uint32_t gi)
 
 /* ---- closing ------------------------------------------------------------------------------- */
 
-static void say(const struct policy_run *r, struct alert *a)
+static void say(const struct policy_run *r, struct alert *a, const uint64_t key[2])
 {
+	a->suppressed = 0;
+	suppress_tell(r, key, a);
 	alert_score(a);
 	r->counters->alerts++;
 	r->sink.on_alert(r->sink.arg, a);
@@ -178,7 +181,8 @@ static void say(const struct policy_run *r, struct alert *a)
 static void say_closing(const struct policy_run *r, struct group *g)
 {
 	struct alert a = g->alert;
-	if (a.count <= a.rule->first_alerts)
+	/* What was said last has told of all. */
+	if (a.count == g->said || g->said == 0)
 		return;
 	a.closing = true;
 	a.event = &g->head;
@@ -186,7 +190,7 @@ static void say_closing(const struct policy_run *r, struct group *g)
 	a.source = r->inv ? inventory_of(r->inv, &g->head, DIR_CLIENT) : NULL;
 	a.destination = r->inv ? inventory_of(r->inv, &g->head, DIR_SERVER) : NULL;
 	alert_id(&a, bytes_of(g->by, g->by_n));
-	say(r, &a);
+	say(r, &a, g->key);
 }
 
 static void close_first(struct fold *f, const struct policy_run *r, struct queue *q)
@@ -294,27 +298,40 @@ static void add_hit(struct alert *into, const struct event *e)
 }
 
 /* No group to be had: the alert is said alone, as the next of its kind will be. */
-static void say_alone(const struct policy_run *r, struct alert *a, struct bytes by)
+static void say_alone(const struct policy_run *r, struct alert *a, struct bytes by, const uint64_t key[2])
 {
 	a->first_ns = a->event->ts_ns;
 	a->first_packet = a->event->packet;
 	add_hit(a, a->event);
 	alert_id(a, by);
 	memcpy(a->first_id, a->id, sizeof a->id);
-	say(r, a);
+	say(r, a, key);
+}
+
+void fold_key(const struct rule *r, struct bytes by, uint64_t key[2])
+{
+	uint8_t material[BY_BYTES + sizeof r->number];
+	by = bytes_first(by, BY_BYTES);
+	memcpy(material, &r->number, sizeof r->number);
+	memcpy(material + sizeof r->number, by.p, by.n);
+	for (unsigned k = 0; k < 2; k++)
+		key[k] = hash_bytes(&keys[k], material, sizeof r->number + by.n);
+}
+
+/* limit: the first ones; threshold: every so many. */
+static bool is_said(const struct rule *r, uint64_t count)
+{
+	return r->threshold ? count % r->first_alerts == 0 : count <= r->first_alerts;
 }
 
 void fold_hit(struct fold *f, const struct policy_run *r, struct alert *a, struct bytes by)
 {
-	uint8_t material[BY_BYTES + sizeof(uint32_t)];
+	uint64_t key[2];
 	by = bytes_first(by, BY_BYTES);
-	memcpy(material, &a->rule->number, sizeof a->rule->number);
-	memcpy(material + sizeof a->rule->number, by.p, by.n);
-	size_t n = sizeof a->rule->number + by.n;
-	uint64_t key[2] = { hash_bytes(&keys[0], material, n), hash_bytes(&keys[1], material, n) };
+	fold_key(a->rule, by, key);
 	uint32_t gi = find(f, key);
 	if (!gi && !(gi = open_group(f, r, a, by, key))) {
-		say_alone(r, a, by);
+		say_alone(r, a, by, key);
 		return;
 	}
 	struct group *g = group_at(f, gi);
@@ -324,7 +341,7 @@ void fold_hit(struct fold *f, const struct policy_run *r, struct alert *a, struc
 	g->head = *e;
 	g->head.len = sizeof g->head;
 	g->head.n_facts = 0;
-	if (g->alert.count > a->rule->first_alerts) {
+	if (!is_said(a->rule, g->alert.count)) {
 		f->counters->alerts_folded++;
 		g->alert.correlation = a->correlation;
 		return;
@@ -337,8 +354,9 @@ void fold_hit(struct fold *f, const struct policy_run *r, struct alert *a, struc
 	now.destination = a->destination;
 	now.patients_at_least = g->patients_at_least;
 	alert_id(&now, by);
-	if (g->alert.count == 1)
+	if (g->said == 0)
 		memcpy(g->alert.first_id, now.id, sizeof now.id);
 	memcpy(now.first_id, g->alert.first_id, sizeof now.id);
-	say(r, &now);
+	g->said = g->alert.count;
+	say(r, &now, key);
 }

@@ -15,6 +15,21 @@ enum where { WHERE_ALL, WHERE_SMB_FILE, WHERE_SMB_TREE, WHERE_TO_HOME, WHERE_TO_
 struct suite_test;
 struct correlation;
 struct filter;
+struct suppression;
+struct rule_suppression;
+
+enum { MAX_HOURS = 8 };
+
+/* Times of the week. */
+struct schedule {
+	uint8_t days; /* Monday is bit 0 */
+	uint8_t n_hours;
+	bool invert;
+	int16_t offset_min; /* of local time from UTC */
+	struct {
+		uint16_t from, to; /* minutes of the day */
+	} hours[MAX_HOURS];
+};
 
 /* A correlation that counts a rule: in which places of its list, a bit each. */
 struct rule_feed {
@@ -45,10 +60,14 @@ struct rule {
 	size_t n_feeds, cap_feeds;
 	struct rule_filter *filters;
 	size_t n_filters, cap_filters;
-	uint16_t by[MAX_BY]; /* fields; of a correlation: places in its group-by */
+	struct rule_suppression *suppressions;
+	size_t n_suppressions, cap_suppressions;
+	const struct schedule *schedule; /* NULL: always */
+	uint16_t by[MAX_BY];             /* fields; of a correlation: places in its group-by */
 	unsigned n_by;
 	uint64_t for_ns;
 	uint64_t first_alerts; /* suppress.count */
+	bool threshold;        /* suppress.mode: every count-th is said, not the first count */
 	unsigned evidence;     /* packet numbers to list */
 	int score_add;
 	bool score_criticality;
@@ -70,6 +89,9 @@ struct policy {
 	size_t n_rules, cap_rules;
 	struct filter **filters;
 	size_t n_filters, cap_filters;
+	struct suppression **suppressions;
+	size_t n_suppressions, cap_suppressions;
+	uint32_t n_suppressed; /* pairs of rule and entry */
 	struct correlation **correlations;
 	size_t n_correlations, cap_correlations;
 	struct suite_test **suite; /* policy_suite.h */
@@ -120,6 +142,10 @@ void related_complete(struct loader *l);
 void filter_load(struct loader *l, const struct yaml_node *doc);
 void filters_apply(struct loader *l);
 void filters_free(struct policy *p);
+/* sensor.schedule */
+void schedule_load(struct loader *l, struct rule *r, const struct yaml_node *v);
+/* Does the rule count at that time? NULL: always. */
+bool schedule_holds(const struct schedule *s, uint64_t ts_ns);
 
 /* For messages and checks of documents. */
 void load_error(struct loader *l, const struct yaml_node *at, const char *code, const char *format, ...)
@@ -161,6 +187,7 @@ struct policy_run {
 	struct fold *fold;
 	struct correlate *correlate;
 	struct groups_run *groups;
+	struct suppress *suppress;
 	const struct rule *loud; /* tests: speaks though it is counted */
 };
 
@@ -174,6 +201,8 @@ struct fold *fold_new(const struct policy *p, const struct limits *l, struct cou
 void fold_free(struct fold *f);
 /* Tests: the n-th group asked for, and every later one, is not to be had. */
 void fold_fail_at(struct fold *f, uint32_t n);
+/* What groups are known by: a rule and the values of its suppress.by. */
+void fold_key(const struct rule *r, struct bytes by, uint64_t key[2]);
 /* One hit of a rule: a holds rule, event, reason, source, destination; by: the key's rendered values. Gives
  * what there is to say to the sink. */
 void fold_hit(struct fold *f, const struct policy_run *r, struct alert *a, struct bytes by);

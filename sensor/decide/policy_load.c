@@ -1,6 +1,7 @@
 /* The tree of policy files: which documents there are, what of them this version takes (policy-language.md 2,
  * 3). */
 #include "decide/correlate.h"
+#include "decide/suppress.h"
 #include "decide/policy_suite.h"
 
 #include <dirent.h>
@@ -107,8 +108,8 @@ static bool is_one_of(const struct yaml_node *v, const char *const *names, size_
 
 static void kind_load(struct loader *l, const struct yaml_node *doc, const struct yaml_node *kind)
 {
-	static const char *const later[] = { "segmentation", "baselines", "suppressions", "firmware" };
-	static const char *const ours[] = { "tests", "lists", "zones", "groups" };
+	static const char *const later[] = { "segmentation", "baselines", "firmware" };
+	static const char *const ours[] = { "tests", "suppressions", "lists", "zones", "groups" };
 	static const char *const others[] = { "fingerprints" }; /* fingerprints_load reads them */
 	const struct yaml_node *dialect = yaml_get(doc, "dialect");
 	if (is_one_of(kind, later, sizeof later / sizeof *later))
@@ -117,6 +118,8 @@ static void kind_load(struct loader *l, const struct yaml_node *doc, const struc
 		load_error(l, kind, "E103", "there is no kind \"%s\"", kind->text ? kind->text : "");
 	else if (!dialect || !bytes_is(yaml_text(dialect), "wardwatch/1"))
 		load_error(l, kind, "E103", "`kind` needs `dialect: wardwatch/1` in this document");
+	else if (bytes_is(yaml_text(kind), "suppressions"))
+		suppressions_load(l, doc);
 	else if (bytes_is(yaml_text(kind), "tests"))
 		suite_load(l, doc);
 	else
@@ -363,6 +366,7 @@ static struct policy *policy_complete(struct loader *l, size_t errors_before)
 	documents_load(l);
 	check_unique(l);
 	filters_apply(l);
+	suppressions_apply(l);
 	correlations_link(l);
 	check_durations(l);
 	related_complete(l);
@@ -423,6 +427,7 @@ void policy_free(struct policy *p)
 	for (size_t i = 0; i < p->n_files; i++)
 		yaml_fini(&p->files[i]);
 	filters_free(p);
+	suppressions_free(p);
 	event_schema_free(p->schema);
 	arena_fini(&p->memory);
 	free(p);

@@ -1,5 +1,6 @@
 /* Rules against events. An event looks only at the rules of its category. */
 #include "decide/correlate.h"
+#include "decide/suppress.h"
 
 #include "base/assert.h"
 #include "packet/categories.h"
@@ -27,11 +28,12 @@ struct policy_run *policy_start(const struct policy *p, const struct limits *l, 
 	r->names = resolved_new(l->resolved_names);
 	r->fold = fold_new(p, l, c);
 	r->correlate = correlate_new(p, l, c);
+	r->suppress = suppress_new(p, l, c);
 	r->groups = groups_start(p->names.groups, p->names.zones, inv);
 	r->dns_name = field_of(p, "dns.question.name");
 	r->dns_type = field_of(p, "dns.question.type");
 	r->dns_answers = field_of(p, "dns.answers.data");
-	if (r->view && r->names && r->fold && r->correlate && r->groups) {
+	if (r->view && r->names && r->fold && r->correlate && r->suppress && r->groups) {
 		event_view_names(r->view, r->names);
 		event_view_zones(r->view, p->names.zones);
 		event_view_members(r->view, names_member, r);
@@ -50,6 +52,7 @@ void policy_stop(struct policy_run *r)
 	fold_free(r->fold);
 	correlate_free(r->correlate);
 	groups_stop(r->groups);
+	suppress_free(r->suppress);
 	free(r);
 }
 
@@ -94,7 +97,8 @@ void policy_alert(struct policy_run *r, struct alert *a, struct bytes by)
 {
 	a->source = event_view_device(r->view, DIR_CLIENT);
 	a->destination = event_view_device(r->view, DIR_SERVER);
-	fold_hit(r->fold, r, a, by);
+	if (!suppress_alert(r, a, by))
+		fold_hit(r->fold, r, a, by);
 }
 
 bool rule_speaks(const struct policy_run *r, const struct rule *rule)
@@ -141,13 +145,15 @@ void policy_event(struct policy_run *r, const struct event *e)
 	fold_close(r->fold, r, e->ts_ns);
 	correlate_clock(r, e->ts_ns);
 	learn_names(r, e);
+	suppress_clock(r, e->ts_ns);
 	unsigned category = event_schema_category_of(p->schema, e);
 	if (p->n_of_category[category] == 0)
 		return;
 	event_view_look(r->view, e);
 	for (size_t i = 0; i < p->n_of_category[category]; i++) {
 		const struct rule *rule = p->of_category[category][i];
-		if ((rule->silent && !rule->n_feeds) || !rule_holds(rule, event_view_as_view(r->view), NULL))
+		if ((rule->silent && !rule->n_feeds) || !schedule_holds(rule->schedule, e->ts_ns) ||
+			!rule_holds(rule, event_view_as_view(r->view), NULL))
 			continue;
 		hit(r, rule, e);
 		correlate_match(r->correlate, rule);
@@ -159,4 +165,5 @@ void policy_finish(struct policy_run *r)
 {
 	correlate_clock(r, UINT64_MAX);
 	fold_close(r->fold, r, UINT64_MAX);
+	suppress_clock(r, UINT64_MAX);
 }

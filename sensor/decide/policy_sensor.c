@@ -97,12 +97,15 @@ static void suppress_by(struct loader *l, struct rule *r, const struct yaml_node
 static void load_suppress(struct loader *l, struct rule *r, const struct yaml_node *v)
 {
 	static const char *const keys[] = { "by", "mode", "count", "for" };
+	static const char *const modes[] = { "limit", "threshold", "both", "backoff" };
 	int64_t n;
 	const struct yaml_node *mode = yaml_get(v, "mode"), *count = yaml_get(v, "count"),
 			       *window = yaml_get(v, "for");
 	load_keys(l, v, keys, 4, true);
-	if (mode && !bytes_is(yaml_text(mode), "limit"))
-		load_error(l, mode, "E164", "only `mode: limit` is known to this version of the sensor");
+	int m = mode ? load_choice(l, mode, modes, 4) : 0;
+	r->threshold = m == 1;
+	if (m > 1)
+		load_error(l, mode, "E164", "`mode: %s` comes in a later version of this sensor", modes[m]);
 	if (count && whole_number(l, count, 1, 1000000, &n))
 		r->first_alerts = (uint64_t)n;
 	if (window)
@@ -200,7 +203,7 @@ static void check_sensor_keys(struct loader *l, const struct yaml_node *sensor)
 	static const char *const keys[] = { "category", "confidence", "score", "alert", "suppress",
 		"evidence", "maps", "response", "owner", "subject", "tests", "rearm", "groups", "zones",
 		"schedule", "inhibits", "timezone" };
-	static const char *const later[] = { "groups", "zones", "schedule", "inhibits", "timezone" };
+	static const char *const later[] = { "groups", "zones", "inhibits", "timezone" };
 	load_keys(l, sensor, keys, sizeof keys / sizeof *keys, true);
 	for (size_t i = 0; i < sizeof later / sizeof *later; i++)
 		if (yaml_get(sensor, later[i]))
@@ -246,6 +249,8 @@ void rule_sensor(struct loader *l, struct rule *r, const struct yaml_node *senso
 		load_maps(l, r, v);
 	if ((v = part(l, sensor, "response", YAML_LIST)))
 		load_response(l, r, v);
+	if ((v = part(l, sensor, "schedule", YAML_MAP)))
+		schedule_load(l, r, v);
 	load_subject(l, r, sensor);
 	r->tests = part(l, sensor, "tests", YAML_LIST);
 }

@@ -349,6 +349,14 @@ void alert_json(struct json_doc *d, const struct doc_context *ctx, const struct 
 	json_text(d, "tags", "wardwatch");
 	if (a->phi)
 		json_text(d, "tags", "phi");
+	if (a->suppression) {
+		json_text(d, "tags", a->suppression);
+		json_text(d, "wardwatch.suppression", a->suppression);
+	}
+	if (a->suppressed) {
+		json_uint(d, "wardwatch.suppressed.count", a->suppressed);
+		json_time(d, "wardwatch.suppressed.first", a->suppressed_first_ns);
+	}
 	category_json(d, r->category);
 	rule_json(d, r);
 	observer_json(d, ctx);

@@ -203,6 +203,44 @@ static void alert(void **state)
 		assert_true(bytes_find(line, 0, bytes_str(none[i])) == line.n);
 }
 
+/* What a correlation counted; of its group, suspect text is masked as elsewhere. */
+static void correlation(void **state)
+{
+	(void)state;
+	struct rec r;
+	rec_begin(&r, PROTO_dicom, 0);
+	rec_from(&r, "10.20.30.40", NULL);
+	rec_to(&r, "10.20.1.5", NULL);
+	struct alert a = { .rule = &login,
+		.event = rec_event(&r),
+		.count = 1,
+		.suppression = "sup-1",
+		.suppressed = 7,
+		.suppressed_first_ns = 1000000000 };
+	a.correlation = (struct alert_correlation){ .type = "value_count",
+		.words = "25 different destination.ip within 60 s",
+		.value = "25",
+		.span_ns = 60000000000,
+		.truncated = true,
+		.packets = { 3, 4 },
+		.n_packets = 2,
+		.n_by = 2,
+		.by = { { "source.ip", OPEN, 0, 11 }, { "dicom.calling_ae", SUSPECT, 11, 9 } },
+		.text = "10.20.30.40WS1234567" };
+	alert_json(doc, &context, &a);
+	struct bytes line = mask_line(mask, json_nested(doc));
+	static const char *const parts[] = { "to 10.20.1.5; 25 different destination.ip within 60 s\"",
+		"\"correlation\":{",
+		"\"group\":{\"dicom\":{\"calling_ae\":\"WS[masked]\"},\"source\":{\"ip\":"
+		"\"10.20.30.40\"}}",
+		"\"packets\":[3,4]", "\"timespan\":60", "\"truncated\":true", "\"type\":\"value_count\"",
+		"\"value\":\"25\"", "\"suppression\":\"sup-1\"",
+		"\"suppressed\":{\"count\":7,\"first\":\"1970-01-01T00:00:01.000000Z\"}",
+		"\"tags\":[\"wardwatch\",\"sup-1\"]" };
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+		has(line, parts[i]);
+}
+
 /* Nested under wardwatch.event, a field may not be another's object. */
 static void names_nest(void **state)
 {
@@ -227,6 +265,7 @@ int main(void)
 		cmocka_unit_test(suspect_bytes),
 		cmocka_unit_test(pseudonyms),
 		cmocka_unit_test(alert),
+		cmocka_unit_test(correlation),
 		cmocka_unit_test(names_nest),
 	};
 	struct limits limits;

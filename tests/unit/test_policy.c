@@ -59,7 +59,7 @@ static void language(void **state)
 		print_and_fail(&d);
 	if (policy_test(p, &d, &ran) != 0)
 		print_and_fail(&d);
-	assert_int_equal(ran, 9);
+	assert_int_equal(ran, 13);
 	policy_free(p);
 	diag_free(&d);
 }
