@@ -229,7 +229,7 @@ static void correlation(void **state)
 		.text = "10.20.30.40WS1234567" };
 	alert_json(doc, &context, &a);
 	struct bytes line = mask_line(mask, json_nested(doc));
-	static const char *const parts[] = { "to 10.20.1.5; 25 different destination.ip within 60 s\"",
+	static const char *const parts[] = { "to 10.20.1.5 port 104; 25 different destination.ip within 60 s\"",
 		"\"correlation\":{",
 		"\"group\":{\"dicom\":{\"calling_ae\":\"WS[masked]\"},\"source\":{\"ip\":"
 		"\"10.20.30.40\"}}",
