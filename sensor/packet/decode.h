@@ -60,7 +60,8 @@ enum decoded decode_join(struct decoder *d, struct packet *p);
 bool decode_knows_link(uint16_t linktype);
 
 enum checksum {
-	CHECKSUM_UNKNOWN, /* cut, of another protocol, or none sent (UDP over IPv4, RFC 768) */
+	CHECKSUM_UNKNOWN, /* cut, of another protocol, none sent (UDP over IPv4, RFC 768), or begun only:
+			     offload */
 	CHECKSUM_GOOD,
 	CHECKSUM_BAD, /* wrong: damage, an attempt to mislead us, or offload on the capturing host */
 };
