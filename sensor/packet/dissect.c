@@ -7,6 +7,8 @@
 #include <zlib.h>
 
 enum { STRIKES = 3, EXPECT_SECONDS = 60, INFLATE_MEMORY = 49152 };
+/* What one call can take beyond the limit: the oldest gives it back when the call is over (evict.c). */
+enum { SPARE_EXTRAS = 1, SPARE_INFLATERS = 2 };
 
 struct inflater {
 	z_stream z;
@@ -26,8 +28,8 @@ bool dx_engine_init(struct dx_engine *e, const struct limits *l, struct counters
 	for (unsigned p = 0; p < PROTO_DISSECTED; p++)
 		if (dissectors[p]->state_size)
 			ok &= pool_init(&e->states[p], dissectors[p]->state_size, l->states);
-	ok &= pool_init(&e->extras, EXTRA_BYTES, l->extras);
-	ok &= pool_init(&e->inflaters, sizeof(struct inflater), l->inflaters);
+	ok &= pool_init(&e->extras, EXTRA_BYTES, l->extras + SPARE_EXTRAS);
+	ok &= pool_init(&e->inflaters, sizeof(struct inflater), l->inflaters + SPARE_INFLATERS);
 	e->expectations = calloc(l->expectations, sizeof *e->expectations);
 	return ok && e->expectations;
 }

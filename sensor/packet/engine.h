@@ -11,6 +11,7 @@
 #include "base/buddy.h"
 #include "base/counters.h"
 #include "base/limits.h"
+#include "base/lru.h"
 #include "base/pool.h"
 #include "base/ring.h"
 #include "packet/dissect.h"
@@ -45,6 +46,9 @@ struct dx_conv {
 	bool good;  /* a message has made sense */
 	bool ended; /* the dissector's `end` was called */
 	bool midstream;
+	/* evict.c's: whose it is, and in which order those go that have what */
+	uint32_t owner;
+	struct lru_link by_conv, by_extra, by_inflater;
 };
 
 struct dx_proto_counters {
@@ -85,7 +89,7 @@ struct dx_engine {
 	struct fact *last; /* for lists */
 	bool open_cut;
 	uint32_t phi, phi_n;
-	enum charset charset; /* of its private values */
+	enum charset charset;                 /* of its private values */
 	bool patient_is_told, patient_is_mrn; /* by dx_patient; else the first value of its class */
 	unsigned n_patients;
 	struct pseudonym patients[DX_PATIENTS];

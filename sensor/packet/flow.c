@@ -34,6 +34,10 @@ bool flows_init(struct flows *t, const struct limits *l, struct counters *c, str
 		!pool_init(&t->convs, sizeof(struct dx_conv), l->states) || !table_init(&t->table, l->flows))
 		return false;
 	wheel_init(&t->wheel, &t->pool, offsetof(struct flow, wheel));
+	lru_init(&t->by_half, &t->halves, offsetof(struct half, by_half));
+	lru_init(&t->by_conv, &t->convs, offsetof(struct dx_conv, by_conv));
+	lru_init(&t->by_extra, &t->convs, offsetof(struct dx_conv, by_extra));
+	lru_init(&t->by_inflater, &t->convs, offsetof(struct dx_conv, by_inflater));
 	return true;
 }
 
@@ -45,7 +49,7 @@ void flows_fini(struct flows *t)
 	table_fini(&t->table);
 }
 
-static uint32_t index_of(const struct flows *t, const struct flow *f)
+uint32_t flow_index(const struct flows *t, const struct flow *f)
 {
 	return (uint32_t)((size_t)((const uint8_t *)f - t->pool.base) / t->pool.size);
 }
@@ -290,6 +294,7 @@ void flow_release(struct flows *t, struct flow *f)
 	if (f->ident == IDENT_READ && f->reader) {
 		struct dx_conv *dc = pool_at(&t->convs, f->reader);
 		dx_conv_fini(t->engine, dc);
+		evict_forget(t, f->reader);
 		pool_put(&t->convs, f->reader);
 	}
 	if (f->ident == IDENT_LABEL && t->labels)
@@ -300,7 +305,7 @@ void flow_release(struct flows *t, struct flow *f)
 
 static void end_at(struct flows *t, struct flow *f, uint64_t ts_ns)
 {
-	uint32_t i = index_of(t, f);
+	uint32_t i = flow_index(t, f);
 	uint64_t engine_ts = t->engine->ts_ns;
 	t->engine->ts_ns = ts_ns;
 	stream_end(t, f); /* what waits behind a hole, or for an answer, has waited for nothing */
@@ -346,7 +351,7 @@ static uint64_t due_s(const struct flows *t, const struct flow *f)
 
 void flow_rearm(struct flows *t, struct flow *f)
 {
-	uint32_t i = index_of(t, f);
+	uint32_t i = flow_index(t, f);
 	wheel_del(&t->wheel, i);
 	wheel_add(&t->wheel, i, due_s(t, f));
 }

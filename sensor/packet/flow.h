@@ -96,6 +96,8 @@ struct half {
 	uint8_t ignored; /* segments out of the window since the last in order */
 	bool has_peer_ack, has_fin, midstream, refused;
 	uint8_t delivered_next;
+	uint32_t owner; /* its flow */
+	struct lru_link by_half;
 	struct delivered delivered[HISTORY];
 };
 
@@ -105,11 +107,13 @@ struct flows {
 	const struct limits *limits;
 	struct counters *counters;
 	struct pool pool, halves, convs;
+	struct lru by_half, by_conv, by_extra, by_inflater;
 	struct table table;
 	struct wheel wheel;
 	struct hash_key seed;
 	struct dx_engine *engine;
 	struct labels *labels; /* NULL: identify is off */
+	bool evicting;         /* an end is being told: nobody else is let out for it */
 	uint32_t clock_hand;
 	uint32_t recent[FLOWS_RECENT]; /* indexes of flows that had a packet lately, 0: none */
 	uint64_t now_ns;
@@ -125,6 +129,8 @@ void flows_advance(struct flows *t, uint64_t now_ns);
 /* Ends all (the run is over). */
 void flows_finish(struct flows *t);
 
+/* Its index in the pool. */
+uint32_t flow_index(const struct flows *t, const struct flow *f);
 /* As events name it. */
 void flow_conv(const struct flow *f, const struct packet *p, struct conv *out);
 /* Earlier than planned: after a change of state. */
@@ -144,6 +150,18 @@ void stream_end(struct flows *t, struct flow *f);
 void half_release(struct flows *t, struct flow *f, enum dir dir);
 /* Whether this SYN is the one that the conversation began with, sent again. */
 bool stream_has_isn(const struct flows *t, const struct flow *f, enum dir dir, uint32_t isn);
+
+/* ---- evict.c: who makes room ------------------------------------------------------------- */
+
+/* No conversation (or direction) is left for a new one: lets one out, counted. keep: of the same flow, 0:
+ * none.
+ */
+void evict_conv(struct flows *t);
+void evict_half(struct flows *t, uint32_t keep);
+/* After each call of this conversation's dissector: it is of use, and may have taken what is scarce. */
+void evict_after_call(struct flows *t, uint32_t conv);
+/* Before its place in the pool is given back. */
+void evict_forget(struct flows *t, uint32_t conv);
 
 /* ---- identify.c: who reads it ------------------------------------------------------------ */
 

@@ -6,6 +6,8 @@
 
 #include <threads.h>
 
+#define SECOND 1000000000ull
+
 static struct {
 	once_flag once;
 	uint64_t of[3][256]; /* bits by enum proto; TCP, UDP, other */
@@ -121,9 +123,15 @@ bool identify_begin(struct flows *t, struct flow *f, enum proto proto, bool mids
 		f->flags |= FLOW_ODD_PORT;
 	if (d->state_size == 0 && !d->frame)
 		return true;
+	if (t->convs.used == t->convs.cap)
+		evict_conv(t);
 	f->reader = pool_get(&t->convs);
-	if (f->reader && dx_conv_init(t->engine, pool_at(&t->convs, f->reader), proto, midstream))
+	struct dx_conv *dc = pool_at(&t->convs, f->reader);
+	if (f->reader && dx_conv_init(t->engine, dc, proto, midstream)) {
+		dc->owner = flow_index(t, f);
+		lru_touch(&t->by_conv, f->reader, false, t->engine->ts_ns / SECOND);
 		return true;
+	}
 	if (f->reader)
 		pool_put(&t->convs, f->reader);
 	else
@@ -155,7 +163,9 @@ static void read_datagram(struct flows *t, struct flow *f, enum dir dir, const s
 	if (f->reader && dc->s[0].dead && dc->s[1].dead) {
 		flow_release(t, f);
 		f->ident = IDENT_DONE;
-	} else if (!f->reader) {
+	} else if (f->reader) {
+		evict_after_call(t, f->reader);
+	} else {
 		dx_conv_fini(t->engine, &once);
 	}
 }
@@ -218,6 +228,22 @@ static void label_end(struct flows *t, struct flow *f, const struct packet *p, u
 	label_put(t->labels, label);
 }
 
+/* If need be that of the conversation silent longest: nDPI says what it makes of what it has seen, and who is
+ * not known to it may yet be recognised. */
+static uint32_t label_for(struct flows *t, const struct flow *f)
+{
+	if (!t->labels)
+		return 0;
+	uint32_t oldest = label_evict(t->labels);
+	if (oldest) {
+		struct flow *old = pool_at(&t->pool, oldest);
+		identify_label(t, old, NULL);
+		if (old->ident == IDENT_UNKNOWN)
+			old->ident = IDENT_NEW;
+	}
+	return label_get(t->labels, flow_index(t, f));
+}
+
 void identify_label(struct flows *t, struct flow *f, const struct packet *p)
 {
 	uint32_t verdict = 0;
@@ -226,7 +252,7 @@ void identify_label(struct flows *t, struct flow *f, const struct packet *p)
 		return;
 	}
 	if (f->ident == IDENT_NEW) {
-		uint32_t label = t->labels ? label_get(t->labels) : 0;
+		uint32_t label = label_for(t, f);
 		if (!label) {
 			/* The other direction may yet be recognised. */
 			if (f->packets[0] + f->packets[1] > t->limits->probe_packets + 4)

@@ -1,6 +1,7 @@
 #include "packet/label.h"
 
 #include "base/assert.h"
+#include "base/lru.h"
 #include "base/pool.h"
 
 #include <ctype.h>
@@ -33,13 +34,20 @@ struct ndpi_arena {
 
 static _Thread_local struct ndpi_arena *arena;
 
+struct label {
+	struct lru_link by_use;
+	uint32_t owner;
+	struct ndpi_flow_struct flow;
+};
+
 struct labels {
 	const struct limits *limits;
 	struct counters *counters;
 	struct ndpi_arena arena;
 	struct ndpi_detection_module_struct *module; /* NULL until the first packet */
 	bool failed;
-	struct pool flows;
+	struct pool pool;
+	struct lru by_use;
 	char names[PROTOCOLS][NAME];
 };
 
@@ -90,10 +98,11 @@ struct labels *labels_new(const struct limits *l, struct counters *c)
 	t->arena.base = m == MAP_FAILED ? NULL : m;
 	if (t->arena.base)
 		(void)madvise(m, ARENA_BYTES, MADV_HUGEPAGE); /* 7 MiB at the first use: fewer page faults */
-	if (!t->arena.base || !pool_init(&t->flows, sizeof(struct ndpi_flow_struct), l->labels)) {
+	if (!t->arena.base || !pool_init(&t->pool, sizeof(struct label), l->labels)) {
 		labels_free(t);
 		return NULL;
 	}
+	lru_init(&t->by_use, &t->pool, offsetof(struct label, by_use));
 	return t;
 }
 
@@ -104,7 +113,7 @@ void labels_free(struct labels *t)
 	/* nDPI's own memory goes with the arena, whole. */
 	if (t->arena.base)
 		munmap(t->arena.base, ARENA_BYTES);
-	pool_fini(&t->flows);
+	pool_fini(&t->pool);
 	free(t);
 }
 
@@ -134,12 +143,28 @@ static bool start(struct labels *t)
 	return true;
 }
 
-uint32_t label_get(struct labels *t)
+static struct label *label_at(const struct labels *t, uint32_t label)
 {
-	uint32_t label = start(t) ? pool_get(&t->flows) : 0;
-	if (!label)
+	return pool_at(&t->pool, label);
+}
+
+uint32_t label_get(struct labels *t, uint32_t owner)
+{
+	uint32_t label = start(t) ? pool_get(&t->pool) : 0;
+	if (label)
+		label_at(t, label)->owner = owner;
+	else
 		t->counters->full_labels++;
 	return label;
+}
+
+uint32_t label_evict(struct labels *t)
+{
+	uint32_t oldest = t->pool.used == t->pool.cap ? lru_oldest(&t->by_use, 0) : 0;
+	if (!oldest)
+		return 0;
+	t->counters->full_labels++;
+	return label_at(t, oldest)->owner;
 }
 
 void label_put(struct labels *t, uint32_t label)
@@ -147,8 +172,9 @@ void label_put(struct labels *t, uint32_t label)
 	if (!label)
 		return;
 	arena = &t->arena;
-	ndpi_free_flow_data(pool_at(&t->flows, label));
-	pool_put(&t->flows, label);
+	ndpi_free_flow_data(&label_at(t, label)->flow);
+	lru_del(&t->by_use, label);
+	pool_put(&t->pool, label);
 }
 
 static uint32_t verdict_of(const struct ndpi_flow_struct *flow, ndpi_protocol p)
@@ -166,10 +192,11 @@ bool label_packet(struct labels *t, uint32_t label, const struct packet *p, uint
 	/* nDPI 4.2 trusts headers that contradict the packet's length and crashes on them. */
 	bool is_safe = p->is_ip && !p->is_fragment && !p->is_joined && !p->is_cut && p->ip.n <= UINT16_MAX &&
 		       p->payload.n == p->l4_bytes && p->payload.n > 0;
+	lru_touch(&t->by_use, label, false, p->ts_ns / 1000000000);
 	if (!is_safe)
 		return false;
 	arena = &t->arena;
-	struct ndpi_flow_struct *flow = pool_at(&t->flows, label);
+	struct ndpi_flow_struct *flow = &label_at(t, label)->flow;
 	ndpi_protocol found = ndpi_detection_process_packet(
 		t->module, flow, p->ip.p, (uint16_t)p->ip.n, p->ts_ns / 1000000);
 	*verdict = verdict_of(flow, found);
@@ -180,13 +207,13 @@ uint32_t label_giveup(struct labels *t, uint32_t label)
 {
 	uint8_t was_guessed = 0;
 	arena = &t->arena;
-	struct ndpi_flow_struct *flow = pool_at(&t->flows, label);
+	struct ndpi_flow_struct *flow = &label_at(t, label)->flow;
 	return verdict_of(flow, ndpi_detection_giveup(t->module, flow, 0, &was_guessed));
 }
 
 void label_risks(struct labels *t, uint32_t label, void (*fn)(void *arg, const char *risk), void *arg)
 {
-	const struct ndpi_flow_struct *flow = pool_at(&t->flows, label);
+	const struct ndpi_flow_struct *flow = &label_at(t, label)->flow;
 	for (unsigned r = 1; r < NDPI_MAX_RISK; r++)
 		if (flow->risk >> r & 1)
 			fn(arg, ndpi_risk2str((ndpi_risk_enum)r));

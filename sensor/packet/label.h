@@ -16,8 +16,12 @@ struct labels;
 
 struct labels *labels_new(const struct limits *l, struct counters *c);
 void labels_free(struct labels *t);
-/* A label for a new conversation, 0 (counted) when none is left or nDPI cannot start. */
-uint32_t label_get(struct labels *t);
+/* A label for a new conversation, the caller's number `owner`; 0 (counted) when none is left or nDPI cannot
+ * start. To be shown a packet at once. */
+uint32_t label_get(struct labels *t, uint32_t owner);
+/* None is left: the owner of the one shown no packet for longest, who has to put it back (counted). Else 0.
+ */
+uint32_t label_evict(struct labels *t);
 void label_put(struct labels *t, uint32_t label);
 /* Shows it one packet (whole, consistent, no fragment: else it is not shown). True when it is sure; *verdict
  * is then the number label_name() knows, 0: unknown. */

@@ -10,6 +10,8 @@
 #include "packet/decode.h"
 #include "packet/flow.h"
 
+#define SECOND 1000000000ull
+
 enum { RANGES = 8, VOTES = 4, IGNORED = 16, HEAD = 16, PROBE_BYTES = 512 };
 /* How long packets may overtake each other on their way through a mirror port. */
 enum { OVERTAKE_NS = 20000000 };
@@ -62,6 +64,7 @@ void half_release(struct flows *t, struct flow *f, enum dir dir)
 		while (h->held)
 			range_drop_first(t, h);
 		probe_drop(t, h);
+		lru_del(&t->by_half, f->half[dir]);
 		pool_put(&t->halves, f->half[dir]);
 	}
 	f->half[dir] = 0;
@@ -173,8 +176,10 @@ static void feed(struct flows *t, struct flow *f, enum dir dir, const struct pac
 		dx_end(t->engine, dc, &c, &encrypted, dir);
 	if (encrypted)
 		f->flags |= FLOW_ENCRYPTED;
-	if (!dc->s[0].dead || !dc->s[1].dead)
+	if (!dc->s[0].dead || !dc->s[1].dead) {
+		evict_after_call(t, f->reader);
 		return;
+	}
 	bool good = dc->good;
 	flow_release(t, f);
 	f->ident = IDENT_DONE;
@@ -444,7 +449,9 @@ static struct half *half_get(struct flows *t, struct flow *f, enum dir dir, cons
 	struct half *h = half_at(t, f, dir);
 	if (h)
 		return h;
-	bool has_isn = f->flags & FLOW_ISN << dir;
+	bool has_isn = f->flags & FLOW_ISN << dir, has_other = half_at(t, f, !dir);
+	if (t->halves.used == t->halves.cap)
+		evict_half(t, has_other ? f->half[!dir] : 0);
 	uint32_t i = pool_get(&t->halves), isn = f->half[dir];
 	f->flags = (uint16_t)(f->flags & ~(FLOW_ISN << dir));
 	f->half[dir] = i;
@@ -456,6 +463,8 @@ static struct half *half_get(struct flows *t, struct flow *f, enum dir dir, cons
 	h = pool_at(&t->halves, i);
 	h->next_seq = has_isn ? isn : p->seq;
 	h->midstream = !has_isn;
+	h->owner = flow_index(t, f);
+	lru_touch(&t->by_half, i, false, t->engine->ts_ns / SECOND);
 	return h;
 }
 
@@ -554,6 +563,15 @@ static void note_fin(const struct flows *t, const struct flow *f, enum dir dir, 
 	h->fin_seq = seq;
 }
 
+/* Both directions are of use, whoever speaks. */
+static void touch(struct flows *t, struct flow *f)
+{
+	const struct dx_conv *dc = conv_of(t, f);
+	for (enum dir d = DIR_CLIENT; d <= DIR_SERVER; d++)
+		if (half_at(t, f, d))
+			lru_touch(&t->by_half, f->half[d], dc && dc->good, t->engine->ts_ns / SECOND);
+}
+
 /* What this packet acknowledges of the other direction; holes there that it proves. */
 static void acknowledge(struct flows *t, struct flow *f, enum dir dir, const struct packet *p)
 {
@@ -639,6 +657,8 @@ void stream_push(struct flows *t, struct flow *f, enum dir dir, const struct pac
 	}
 	if (p->payload.n && !data(t, f, dir, p, seq))
 		return;
+	if (p->payload.n)
+		touch(t, f);
 	acknowledge(t, f, dir, p);
 	if (p->tcp_flags & TCP_FIN)
 		note_fin(t, f, dir, seq + p->l4_bytes);

@@ -57,7 +57,7 @@ static void add_line(char *to, size_t *n, const char *text, size_t len)
 	to[*n] = 0;
 }
 
-/* Only hl7's own events: one line each, without the pseudonyms' records. */
+/* Only hl7's and tls' own events: one line each, without the pseudonyms' records. */
 static void drain(void *arg)
 {
 	struct line *l = arg;
@@ -71,7 +71,7 @@ static void drain(void *arg)
 			snprintf(l->state, sizeof l->state, "%.*s", f ? (int)f->len : 0,
 				f ? (const char *)f->value : "");
 		}
-		if (e->record != RECORD_EVENT || e->proto != PROTO_hl7)
+		if (e->record != RECORD_EVENT || (e->proto != PROTO_hl7 && e->proto != PROTO_tls))
 			continue;
 		l->event_ns = e->ts_ns;
 		l->event_packet = e->packet;
@@ -89,13 +89,19 @@ static void drain(void *arg)
 
 struct line *line_new(void)
 {
+	return line_new_for(64, 64, 16, 16);
+}
+
+struct line *line_new_for(uint64_t flows, uint64_t halves, uint64_t states, uint64_t extras)
+{
 	static const struct hash_key key = { 5, 6 };
 	struct line *l = calloc(1, sizeof *l);
 	assert_non_null(l);
 	limits_default(&l->limits);
-	l->limits.flows = 64;
-	l->limits.halves = 64;
-	l->limits.states = 16;
+	l->limits.flows = flows;
+	l->limits.halves = halves;
+	l->limits.states = states;
+	l->limits.extras = extras;
 	l->limits.stream_total_mib = 2;
 	privacy_key_init(&l->key, bytes_str("k"), false);
 	assert_true(ring_init(&l->ring, 1 << 20));
@@ -110,20 +116,22 @@ void line_push(struct line *l, const struct segment *s)
 	struct packet p = {
 		.proto = L4_TCP, .is_ip = true, .tcp_flags = s->flags, .seq = s->seq, .ack = s->ack
 	};
-	uint8_t *copy = malloc(s->data.n + 1), sum[2] = { 0 };
+	uint8_t *copy = malloc(s->data.n + 1), head[20] = { 0 };
 	enum dir dir;
 	assert_non_null(copy);
 	assert_true(addr_parse(bytes_str(s->dir == DIR_CLIENT ? "10.0.0.1" : "10.0.0.2"), &p.src));
 	assert_true(addr_parse(bytes_str(s->dir == DIR_CLIENT ? "10.0.0.2" : "10.0.0.1"), &p.dst));
-	p.sport = s->dir == DIR_CLIENT ? 50000 : 2575;
-	p.dport = s->dir == DIR_CLIENT ? 2575 : 50000;
+	uint16_t client = (uint16_t)(50000 + s->client);
+	p.sport = s->dir == DIR_CLIENT ? client : 2575;
+	p.dport = s->dir == DIR_CLIENT ? 2575 : client;
 	p.payload = bytes_of(copy, bytes_copy(copy, s->data.n - s->cut, s->data));
 	p.l4_bytes = (uint32_t)s->data.n;
 	p.is_cut = s->cut > 0;
-	p.l4 = bytes_of(sum, sizeof sum); /* all that is summed, for our purpose */
-	for (unsigned n = 0; s->sum_good && decode_checksum(&p) != CHECKSUM_GOOD; n++) {
-		sum[0] = (uint8_t)n;
-		sum[1] = (uint8_t)(n >> 8);
+	p.l4 = bytes_of(head, sizeof head); /* all that is summed, for our purpose */
+	enum checksum want = s->sum_good ? CHECKSUM_GOOD : s->sum_begun ? CHECKSUM_UNKNOWN : CHECKSUM_BAD;
+	for (unsigned n = 0; !p.is_cut && decode_checksum(&p) != want; n++) {
+		head[16] = (uint8_t)n;
+		head[17] = (uint8_t)(n >> 8);
 	}
 	p.wire_bytes = 54 + p.l4_bytes;
 	p.ts_ns = l->ns;
@@ -163,6 +171,7 @@ void line_end(struct line *l)
 	assert_int_equal(l->flows.pool.used, 0);
 	assert_int_equal(l->flows.halves.used, 0);
 	assert_int_equal(l->flows.convs.used, 0);
+	assert_int_equal(l->engine.extras.used, 0);
 	assert_int_equal(l->engine.memory.used_kib, 0);
 }
 

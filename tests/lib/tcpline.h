@@ -24,6 +24,8 @@ struct segment {
 	struct bytes data; /* borrowed */
 	uint32_t cut;      /* bytes of it that the capture left out */
 	bool sum_good;     /* else its checksum is wrong, as behind a card that fills it in */
+	bool sum_begun;    /* or holds the pseudo-header's sum, as in front of that card */
+	uint16_t client;   /* each a conversation of its own, with the one server */
 };
 
 struct session {
@@ -47,7 +49,8 @@ struct line {
 	struct dx_engine engine;
 	struct flows flows;
 	uint64_t ns, number; /* of the next packet, each a millisecond later; of the last one */
-	char text[1 << 16];  /* hl7's events: the client's lines; the server's behind them at the end */
+	char text[1 << 16];  /* hl7's and tls' events: the client's lines; the server's behind them at the end
+			      */
 	char server_text[1 << 15];
 	size_t text_n, server_text_n;
 	uint64_t event_ns, event_packet; /* of the last of them */
@@ -56,6 +59,8 @@ struct line {
 };
 
 struct line *line_new(void);
+/* With room for so many conversations, of which so many are read. */
+struct line *line_new_for(uint64_t flows, uint64_t halves, uint64_t states, uint64_t extras);
 void line_push(struct line *l, const struct segment *s);
 /* A packet of a conversation of others, each time a new one, as hard to evict as an established one. */
 void line_crowd(struct line *l);

@@ -3,6 +3,7 @@
 #include "base/buddy.h"
 #include "base/digest.h"
 #include "base/hash.h"
+#include "base/lru.h"
 #include "base/pool.h"
 #include "base/privacy.h"
 #include "base/ring.h"
@@ -370,6 +371,47 @@ static void buddy_blocks_never_overlap(void **state)
 	buddy_fini(&b);
 }
 
+/* ---- lru --------------------------------------------------------------------------------- */
+
+struct used {
+	struct lru_link link;
+	uint64_t turn; /* of the last touch */
+	bool is_strong;
+};
+
+static void lru_lets_the_oldest_out(void **state)
+{
+	(void)state;
+	enum { N = 32 };
+	struct pool p;
+	struct lru l;
+	seed = 4;
+	assert_true(pool_init(&p, sizeof(struct used), N));
+	lru_init(&l, &p, offsetof(struct used, link));
+	assert_int_equal(lru_oldest(&l, 0), 0);
+	for (uint32_t i = 1; i <= N; i++)
+		assert_int_equal(pool_get(&p), i);
+	for (uint64_t turn = 1; turn < 5000; turn++) {
+		uint32_t i = 1 + below(N), keep = below(N + 1), want = 0;
+		struct used *u = pool_at(&p, i);
+		u->turn = below(8) ? turn : 0;
+		u->is_strong = below(2);
+		if (u->turn)
+			lru_touch(&l, i, u->is_strong, turn);
+		else
+			lru_del(&l, i);
+		for (uint32_t k = 1; k <= N; k++) {
+			const struct used *a = pool_at(&p, k), *b = pool_at(&p, want);
+			if (a->turn && k != keep &&
+				(!want || a->is_strong < b->is_strong ||
+					(a->is_strong == b->is_strong && a->turn < b->turn)))
+				want = k;
+		}
+		assert_int_equal(lru_oldest(&l, keep), want);
+	}
+	pool_fini(&p);
+}
+
 /* ---- wheel ------------------------------------------------------------------------------- */
 
 struct timed {
@@ -453,6 +495,7 @@ int main(void)
 		cmocka_unit_test(hash_depends_on_key_and_every_byte),
 		cmocka_unit_test(ring_keeps_order_and_content),
 		cmocka_unit_test(buddy_blocks_never_overlap),
+		cmocka_unit_test(lru_lets_the_oldest_out),
 		cmocka_unit_test(wheel_fires_when_due),
 		cmocka_unit_test(wheel_jumps_over_empty_time),
 	};

@@ -583,6 +583,24 @@ static void right_by_chance(void **state)
 	says_all(l);
 }
 
+/* What a card has joined, or is to cut up, holds the pseudo-header's sum: no damage, among good ones either.
+ */
+static void begun_checksums(void **state)
+{
+	(void)state;
+	struct line *l = line_new();
+	unsigned n[2] = { 0, 0 };
+	for (size_t i = 0; i < session.n; i++) {
+		struct segment s = session.s[i];
+		s.sum_begun = s.data.n && n[s.dir]++ % 3 == 2;
+		s.sum_good = !s.sum_begun;
+		line_push(l, &s);
+	}
+	assert_int_equal(l->counters.bad_checksums, 0);
+	assert_int_equal(l->counters.segments_ignored, 0);
+	says_all(l);
+}
+
 /* Pools that fail at the n-th request: no crash, no leak, a counter that says so. */
 static void starved(void **state)
 {
@@ -640,6 +658,7 @@ int main(void)
 		cmocka_unit_test(fin_before_its_data),
 		cmocka_unit_test(wrong_checksums),
 		cmocka_unit_test(right_by_chance),
+		cmocka_unit_test(begun_checksums),
 		cmocka_unit_test(starved),
 	};
 	int failed = cmocka_run_group_tests(tests, setup, teardown);
