@@ -76,11 +76,13 @@ void filter_load(struct loader *l, const struct yaml_node *doc)
 	struct rule head = { 0 };
 	if (!document_head(l, doc, &head))
 		return;
-	if (!source || source->type != YAML_MAP ||
-		!(yaml_get(source, "product") || yaml_get(source, "service") || yaml_get(source, "category")))
+	bool fine =
+		source && source->type == YAML_MAP &&
+		(yaml_get(source, "product") || yaml_get(source, "service") || yaml_get(source, "category"));
+	if (!fine)
 		load_error(l, source ? source : doc, "E130",
 			"`logsource` needs one of product, service and category");
-	if (!check_filter(l, filter))
+	if (!check_filter(l, filter) || !fine)
 		return;
 	struct filter *f = arena_get(&p->memory, sizeof *f);
 	*f = (struct filter){
