@@ -275,6 +275,9 @@ bool item_holds(const struct detect *d, const struct item *it, const struct view
 enum detect_why item_why(const struct detect *d, const struct item *it, const struct view *v);
 /* A value of a list against one element. */
 bool list_value_holds(const struct value *val, enum fact_type type, struct bytes raw);
+enum { ELEMENT_TEXT = 8192 }; /* hex of the longest fact, limits.fact_bytes */
+/* An element as patterns see it (section 7.3): itself, or written into `text`; nothing of patient data. */
+struct bytes element_text(enum fact_type type, struct bytes raw, char text[ELEMENT_TEXT]);
 /* Of a number, or of a text that is entirely a decimal number. */
 bool element_number(enum fact_type type, struct bytes raw, long double *out);
 

@@ -6,43 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The elements of a leaf, one after the other. */
-struct walk {
-	const struct leaf *leaf;
-	struct cur list; /* of a fact that is a list: a uint16 length and its bytes each (packet/event.h) */
-	unsigned i;
-};
-
-static struct walk walk_of(const struct leaf *l)
-{
-	struct walk w = { .leaf = l };
-	if (l->fact && l->fact->count)
-		w.list = cur_of(bytes_of(l->fact->value, l->fact->len));
-	return w;
-}
-
-static bool walk_next(struct walk *w, struct bytes *out)
-{
-	if (w->i >= w->leaf->n)
-		return false;
-	if (!w->leaf->fact)
-		*out = w->leaf->values[w->i];
-	else if (w->leaf->fact->count == 0)
-		*out = bytes_of(w->leaf->fact->value, w->leaf->fact->len);
-	else
-		*out = cur_take(&w->list, cur_le16(&w->list));
-	w->i++;
-	return true;
-}
-
 /* ---- canonical texts --------------------------------------------------------------------- */
 
-enum { TEXT_BYTES = 8192 }; /* hex of the longest fact, limits.fact_bytes */
-
-static struct bytes hex_text(struct bytes raw, char text[TEXT_BYTES])
+static struct bytes hex_text(struct bytes raw, char text[ELEMENT_TEXT])
 {
 	static const char digits[] = "0123456789abcdef";
-	raw = bytes_first(raw, TEXT_BYTES / 2);
+	raw = bytes_first(raw, ELEMENT_TEXT / 2);
 	for (size_t i = 0; i < raw.n; i++) {
 		text[2 * i] = digits[raw.p[i] >> 4];
 		text[2 * i + 1] = digits[raw.p[i] & 15];
@@ -57,17 +26,17 @@ static struct addr addr_value(struct bytes raw)
 	return a;
 }
 
-static struct bytes element_text(enum fact_type type, struct bytes raw, char text[TEXT_BYTES])
+struct bytes element_text(enum fact_type type, struct bytes raw, char text[ELEMENT_TEXT])
 {
 	struct addr ip;
 	switch (type) {
 	case FACT_STR:
 		return raw;
 	case FACT_UINT:
-		snprintf(text, TEXT_BYTES, "%llu", (unsigned long long)value_uint(raw));
+		snprintf(text, ELEMENT_TEXT, "%llu", (unsigned long long)value_uint(raw));
 		return bytes_str(text);
 	case FACT_INT:
-		snprintf(text, TEXT_BYTES, "%lld", (long long)value_uint(raw));
+		snprintf(text, ELEMENT_TEXT, "%lld", (long long)value_uint(raw));
 		return bytes_str(text);
 	case FACT_BOOL:
 		return bytes_str(bytes_at(raw, 0) > 0 ? "true" : "false");
@@ -138,7 +107,7 @@ bool element_number(enum fact_type type, struct bytes raw, long double *out)
 
 static bool pattern_holds(const struct value *val, enum fact_type type, struct bytes raw)
 {
-	char text[TEXT_BYTES];
+	char text[ELEMENT_TEXT];
 	struct addr ip;
 	if (type == FACT_PHI)
 		return false;
@@ -216,11 +185,11 @@ static bool text_holds(const struct item *it, struct bytes a, struct bytes b)
 static bool field_holds(const struct item *it, const struct value *val, const struct view *v,
 	enum fact_type type, struct bytes raw)
 {
-	char one[TEXT_BYTES], two[TEXT_BYTES];
+	char one[ELEMENT_TEXT], two[ELEMENT_TEXT];
 	struct leaf other = v->get(v, val->field);
-	struct walk w = walk_of(&other);
+	struct leaf_walk w = leaf_walk(&other);
 	struct bytes with;
-	while (walk_next(&w, &with)) {
+	while (leaf_next(&w, &with)) {
 		if (type == FACT_PHI || other.type == FACT_PHI) {
 			const size_t at = offsetof(struct phi_fact, whole);
 			if (type == other.type && bytes_eq(bytes_sub(raw, at, PSEUDONYM_BYTES),
@@ -239,7 +208,7 @@ static bool field_holds(const struct item *it, const struct value *val, const st
 static bool version_holds(const struct item *it, const struct value *val, const struct view *v,
 	enum fact_type type, struct bytes raw)
 {
-	char text[TEXT_BYTES];
+	char text[ELEMENT_TEXT];
 	if (type == FACT_PHI)
 		return false;
 	enum version_order o = version_compare(element_text(type, raw, text), val->written, NULL);
@@ -272,7 +241,7 @@ static bool uid_holds(const struct value *val, enum fact_type type, struct bytes
 static bool regex_holds(
 	const struct detect *d, const struct value *val, enum fact_type type, struct bytes raw)
 {
-	char text[TEXT_BYTES];
+	char text[ELEMENT_TEXT];
 	if (type == FACT_PHI)
 		return false;
 	if (type == FACT_MAC) {
@@ -333,9 +302,9 @@ static bool keyword_holds(
 		if (s->type(s, f) != FACT_STR || s->privacy(s, f) > SUSPECT)
 			continue;
 		struct leaf leaf = v->get(v, f);
-		struct walk w = walk_of(&leaf);
+		struct leaf_walk w = leaf_walk(&leaf);
 		struct bytes raw;
-		while (leaf.type == FACT_STR && walk_next(&w, &raw))
+		while (leaf.type == FACT_STR && leaf_next(&w, &raw))
 			if (element_holds(d, it, val, v, FACT_STR, raw))
 				return true;
 	}
@@ -359,9 +328,9 @@ static bool value_holds(const struct detect *d, const struct item *it, const str
 		return (v->phi & val->phi) != 0;
 	if (val->kind == VALUE_NULL)
 		return leaf->n == 0;
-	struct walk w = walk_of(leaf);
+	struct leaf_walk w = leaf_walk(leaf);
 	struct bytes raw;
-	while (walk_next(&w, &raw))
+	while (leaf_next(&w, &raw))
 		if (element_holds(d, it, val, v, leaf->type, raw))
 			return true;
 	return false;
@@ -415,7 +384,7 @@ static bool comparable(const struct item *it, const struct value *val, enum fact
 static bool differs_by_case(
 	const struct item *it, const struct value *val, enum fact_type type, struct bytes raw)
 {
-	char text[TEXT_BYTES];
+	char text[ELEMENT_TEXT];
 	if (!it->cased || type != FACT_STR)
 		return false;
 	if (val->kind == VALUE_PATTERN)
@@ -444,8 +413,8 @@ enum detect_why item_why(const struct detect *d, const struct item *it, const st
 		return WHY_ABSENT;
 	if (it->aspect == ASPECT_EXISTS || val->kind == VALUE_NULL)
 		return WHY_DIFFERS;
-	struct walk w = walk_of(&leaf);
-	while (walk_next(&w, &raw)) {
+	struct leaf_walk w = leaf_walk(&leaf);
+	while (leaf_next(&w, &raw)) {
 		for (unsigned i = 0; i < it->n; i++)
 			if (differs_by_case(it, &it->values[i], leaf.type, raw))
 				return WHY_CASE;

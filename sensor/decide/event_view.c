@@ -40,6 +40,8 @@ struct event_view {
 		uint32_t turn;
 		const struct fact *fact;
 	} slot[SCHEMA_FIELDS];
+	uint16_t filled[SCHEMA_FIELDS];
+	size_t n_filled;
 	struct common_value common[COMMON_N];
 	struct device_side side[2];
 	bool pretends;
@@ -396,6 +398,7 @@ void event_view_look(struct event_view *v, const struct event *e)
 	v->event = e;
 	v->view.phi = e->phi;
 	v->view.now_ns = (int64_t)e->ts_ns;
+	v->n_filled = 0;
 	v->side[0].asked = v->side[1].asked = false;
 	v->side[0].zone_known = v->side[1].zone_known = false;
 	v->side[0].device = v->side[1].device = NULL;
@@ -409,12 +412,19 @@ void event_view_look(struct event_view *v, const struct event *e)
 			continue;
 		v->slot[at].turn = v->turn;
 		v->slot[at].fact = f;
+		v->filled[v->n_filled++] = (uint16_t)at;
 	}
 }
 
 void event_view_count(struct event_view *v, uint64_t *versions_unordered)
 {
 	v->view.versions_unordered = versions_unordered;
+}
+
+const uint16_t *event_view_filled(const struct event_view *v, size_t *n)
+{
+	*n = v->n_filled;
+	return v->filled;
 }
 
 const struct view *event_view_as_view(const struct event_view *v)

@@ -13,6 +13,8 @@ enum { MAX_RULES = 50000, MAX_BY = 8, MAX_EVIDENCE = 64 };
 enum where { WHERE_ALL, WHERE_SMB_FILE, WHERE_SMB_TREE, WHERE_TO_HOME, WHERE_TO_OUTSIDE, WHERE_N };
 
 struct suite_test;
+struct rule_index;
+struct candidates;
 struct correlation;
 struct filter;
 struct suppression;
@@ -99,6 +101,7 @@ struct policy {
 	/* Rules by category, in load order. */
 	const struct rule **of_category[SCHEMA_CATEGORIES];
 	size_t n_of_category[SCHEMA_CATEGORIES];
+	const struct rule_index *index[SCHEMA_CATEGORIES]; /* index.h */
 };
 
 struct origin {
@@ -185,6 +188,8 @@ struct policy_run {
 	struct resolved *names;
 	uint16_t dns_name, dns_type, dns_answers; /* fields */
 	struct fold *fold;
+	struct candidates *candidates;
+	bool look_at_all; /* tests: without the index */
 	struct correlate *correlate;
 	struct groups_run *groups;
 	struct suppress *suppress;

@@ -1,6 +1,7 @@
 /* The tree of policy files: which documents there are, what of them this version takes (policy-language.md 2,
  * 3). */
 #include "decide/correlate.h"
+#include "decide/index.h"
 #include "decide/suppress.h"
 #include "decide/policy_suite.h"
 
@@ -336,7 +337,7 @@ static void check_durations(struct loader *l)
 	}
 }
 
-static void index_rules(struct policy *p)
+static void index_rules(struct policy *p, bool fine)
 {
 	for (unsigned c = 0; c < SCHEMA_CATEGORIES; c++) {
 		size_t n = 0;
@@ -345,6 +346,8 @@ static void index_rules(struct policy *p)
 			if (p->rules[i]->category == c)
 				p->of_category[c][n++] = p->rules[i];
 		p->n_of_category[c] = n;
+		if (n && fine)
+			p->index[c] = index_build(p, c);
 	}
 }
 
@@ -372,7 +375,7 @@ static struct policy *policy_complete(struct loader *l, size_t errors_before)
 	related_complete(l);
 	logsource_complete(l);
 	suite_link(l);
-	index_rules(l->p);
+	index_rules(l->p, l->diag->errors == errors_before);
 	if (l->diag->errors == errors_before)
 		return l->p;
 	policy_free(l->p);

@@ -1,5 +1,6 @@
 /* Rules against events. An event looks only at the rules of its category. */
 #include "decide/correlate.h"
+#include "decide/index.h"
 #include "decide/suppress.h"
 
 #include "base/assert.h"
@@ -33,7 +34,8 @@ struct policy_run *policy_start(const struct policy *p, const struct limits *l, 
 	r->dns_name = field_of(p, "dns.question.name");
 	r->dns_type = field_of(p, "dns.question.type");
 	r->dns_answers = field_of(p, "dns.answers.data");
-	if (r->view && r->names && r->fold && r->correlate && r->suppress && r->groups) {
+	r->candidates = candidates_new(p);
+	if (r->view && r->candidates && r->names && r->fold && r->correlate && r->suppress && r->groups) {
 		event_view_names(r->view, r->names);
 		event_view_zones(r->view, p->names.zones);
 		event_view_members(r->view, names_member, r);
@@ -49,6 +51,7 @@ void policy_stop(struct policy_run *r)
 		return;
 	event_view_free(r->view);
 	resolved_free(r->names);
+	candidates_free(r->candidates);
 	fold_free(r->fold);
 	correlate_free(r->correlate);
 	groups_stop(r->groups);
@@ -150,7 +153,9 @@ void policy_event(struct policy_run *r, const struct event *e)
 	if (p->n_of_category[category] == 0)
 		return;
 	event_view_look(r->view, e);
-	for (size_t i = 0; i < p->n_of_category[category]; i++) {
+	candidates_find(r->candidates, r->look_at_all ? NULL : p->index[category], r->view);
+	size_t n = p->n_of_category[category];
+	for (size_t i = 0; (i = candidates_next(r->candidates, i)) < n; i++) {
 		const struct rule *rule = p->of_category[category][i];
 		if ((rule->silent && !rule->n_feeds) || !schedule_holds(rule->schedule, e->ts_ns) ||
 			!rule_holds(rule, event_view_as_view(r->view), NULL))

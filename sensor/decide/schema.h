@@ -87,6 +87,9 @@ unsigned event_view_zone(struct event_view *v, enum dir side);
 const struct bytes *event_view_pretended(const struct event_view *v, enum dir side);
 /* The event looked at. */
 const struct event *event_view_event(const struct event_view *v);
+/* The fields that the event itself has a fact of, *n of them; the conversation's and the devices' are not
+ * among them. */
+const uint16_t *event_view_filled(const struct event_view *v, size_t *n);
 /* The device on that side of the event looked at, or NULL. */
 const struct device *event_view_device(struct event_view *v, enum dir side);
 /* Tests: from now on devices have only what is pretended, at first nothing; then the text (borrowed) of a

@@ -31,11 +31,40 @@ static inline bool field_is_whole(uint16_t field)
 enum member_kind { MEMBER_GROUP, MEMBER_ZONE, MEMBER_BASELINE };
 enum baseline_is { BASELINE_NEW, BASELINE_RARE, BASELINE_CHANGED };
 
+/* The elements of a leaf, one after the other. */
+struct leaf_walk {
+	const struct leaf *leaf;
+	struct cur list; /* of a fact that is a list: a uint16 length and its bytes each (packet/event.h) */
+	unsigned i;
+};
+
+static inline struct leaf_walk leaf_walk(const struct leaf *l)
+{
+	struct leaf_walk w = { .leaf = l };
+	if (l->fact && l->fact->count)
+		w.list = cur_of(bytes_of(l->fact->value, l->fact->len));
+	return w;
+}
+
+static inline bool leaf_next(struct leaf_walk *w, struct bytes *out)
+{
+	if (w->i >= w->leaf->n)
+		return false;
+	if (!w->leaf->fact)
+		*out = w->leaf->values[w->i];
+	else if (w->leaf->fact->count == 0)
+		*out = bytes_of(w->leaf->fact->value, w->leaf->fact->len);
+	else
+		*out = cur_take(&w->list, cur_le16(&w->list));
+	w->i++;
+	return true;
+}
+
 struct view {
 	uint32_t phi; /* PHI_BIT()s of the event; 0 for a device */
 	/* The leaf of a field, n = 0 when absent; valid until the view looks at another thing. */
 	struct leaf (*get)(const struct view *v, uint16_t field);
-	int64_t now_ns; /* the event's time, for ages; 0: no age can be told */
+	int64_t now_ns;               /* the event's time, for ages; 0: no age can be told */
 	uint64_t *versions_unordered; /* counts comparisons of versions that have no order; may be NULL */
 	/* subject: a field; of MEMBER_BASELINE the baseline. number: the group, zone, or enum baseline_is.
 	 * NULL: nothing is a member of anything. */
