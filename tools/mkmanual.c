@@ -51,6 +51,48 @@ static void options(void)
 	}
 }
 
+static void policy_commands(void)
+{
+#define POLICY_COMMAND(name, arguments, sentence) row(#name, arguments, sentence);
+#include "run/policy.def"
+#undef POLICY_COMMAND
+}
+
+static void policy_options(void)
+{
+	enum {
+		OPT_FORMAT = 256,
+		OPT_SKIPPED,
+		OPT_EVENT,
+		OPT_GOLDEN,
+		OPT_ALERTS,
+		OPT_AST,
+		OPT_STRICT,
+		OPT_HOST,
+		OPT_DEPRECATED,
+		OPT_STATUS
+	};
+	static const struct {
+		int letter;
+		const char *name, *argument, *commands, *sentence;
+	} rows[] = {
+#define POLICY_OPTION(letter, name, argument, commands, sentence)                                            \
+	{ letter, name, argument, commands, sentence },
+#include "run/policy.def"
+#undef POLICY_OPTION
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char head[64], said[512];
+		if (rows[i].letter < OPT_FORMAT)
+			snprintf(head, sizeof head, "-%c, --%s", rows[i].letter, rows[i].name);
+		else
+			snprintf(head, sizeof head, "--%s", rows[i].name);
+		snprintf(said, sizeof said, *rows[i].commands ? "(%s) %s" : "%s%s", rows[i].commands,
+			rows[i].sentence);
+		row(head, rows[i].argument, said);
+	}
+}
+
 static void settings(void)
 {
 	char said[512];
@@ -84,17 +126,19 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *mark;
 		void (*fill)(void);
-	} parts[] = { { "@OPTIONS@\n", options }, { "@SETTINGS@\n", settings }, { "@LIMITS@\n", limits },
-		{ "@COUNTERS@\n", counters } };
+	} parts[] = { { "@OPTIONS@\n", options }, { "@POLICY_COMMANDS@\n", policy_commands },
+		{ "@POLICY_OPTIONS@\n", policy_options }, { "@SETTINGS@\n", settings },
+		{ "@LIMITS@\n", limits }, { "@COUNTERS@\n", counters } };
+	enum { PARTS = sizeof parts / sizeof *parts };
 	char line[1024];
 	if (argc != 3)
 		return 1;
 	while (fgets(line, sizeof line, stdin)) {
 		size_t i = 0;
-		while (i < 4 && strcmp(line, parts[i].mark) != 0)
+		while (i < PARTS && strcmp(line, parts[i].mark) != 0)
 			i++;
 		char *version = strstr(line, "@VERSION@"), *policies = strstr(line, "@POLICIES@");
-		if (i < 4)
+		if (i < PARTS)
 			parts[i].fill();
 		else if (version)
 			printf("%.*s%s%s", (int)(version - line), line, argv[1], version + 9);

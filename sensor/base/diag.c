@@ -43,6 +43,37 @@ void diag_print(const struct diag *d, void *stdio_file, bool warnings_too)
 	}
 }
 
+static int by_place(const void *a, const void *b)
+{
+	const struct diag_message *x = a, *y = b;
+	int order = strcmp(x->file ? x->file : "", y->file ? y->file : "");
+	if (order == 0)
+		order = (x->line > y->line) - (x->line < y->line);
+	if (order == 0)
+		order = (x->column > y->column) - (x->column < y->column);
+	if (order == 0)
+		order = strcmp(x->code, y->code);
+	return order ? order : strcmp(x->text ? x->text : "", y->text ? y->text : "");
+}
+
+void diag_sort(struct diag *d)
+{
+	size_t n = 0;
+	if (d->n)
+		qsort(d->messages, d->n, sizeof *d->messages, by_place);
+	for (size_t i = 0; i < d->n; i++) {
+		struct diag_message *m = &d->messages[i];
+		if (n == 0 || by_place(m, &d->messages[n - 1]) != 0) {
+			d->messages[n++] = *m;
+			continue;
+		}
+		d->errors -= m->level == DIAG_ERROR;
+		free(m->file);
+		free(m->text);
+	}
+	d->n = n;
+}
+
 void diag_free(struct diag *d)
 {
 	for (size_t i = 0; i < d->n; i++) {

@@ -28,6 +28,8 @@ void diag_add(struct diag *d, enum diag_level level, const char *file, unsigned 
 	const char *code, const char *format, ...) __attribute__((format(printf, 7, 8)));
 /* One line each: file:line:column: error E174: text */
 void diag_print(const struct diag *d, void *stdio_file, bool warnings_too);
+/* In the order of files, lines and columns, each said once: two readers of a file say its mistakes twice. */
+void diag_sort(struct diag *d);
 void diag_free(struct diag *d);
 /* The nearest of n names by edit distance, or NULL when none is near. */
 const char *diag_nearest(struct bytes word, const char *const *names, size_t n);

@@ -19,6 +19,9 @@ enum rule_status {
 	STATUS_STABLE,
 };
 
+/* "experimental", "test" ...; false: there is no such status. */
+bool rule_status_of(struct bytes name, enum rule_status *out);
+
 struct policy_options {
 	bool strict_logsource; /* a rule that attaches nowhere is an error (E131), not skipped (S1) */
 	bool compat_host;      /* rules of hosts' logs look at dns and flow events */

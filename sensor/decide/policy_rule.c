@@ -138,19 +138,30 @@ static bool is_one_of(const struct yaml_node *v, const char *const *names, size_
 	return false;
 }
 
+static const char *const statuses[] = { [STATUS_UNSUPPORTED] = "unsupported",
+	[STATUS_DEPRECATED] = "deprecated",
+	[STATUS_EXPERIMENTAL] = "experimental",
+	[STATUS_TEST] = "test",
+	[STATUS_STABLE] = "stable" };
+
+bool rule_status_of(struct bytes name, enum rule_status *out)
+{
+	for (unsigned i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+		*out = (enum rule_status)i;
+		if (bytes_is(name, statuses[i]))
+			return true;
+	}
+	return false;
+}
+
 /* False: not to be loaded. */
 static bool check_status(struct loader *l, const struct yaml_node *doc)
 {
-	static const char *const known[] = { [STATUS_UNSUPPORTED] = "unsupported",
-		[STATUS_DEPRECATED] = "deprecated",
-		[STATUS_EXPERIMENTAL] = "experimental",
-		[STATUS_TEST] = "test",
-		[STATUS_STABLE] = "stable" };
 	const struct policy_options *o = &l->p->options;
 	static const char *const taxonomies[] = { "sigma", "ecs", "zeek" };
 	const struct yaml_node *status = yaml_get(doc, "status"), *taxonomy = yaml_get(doc, "taxonomy");
 	const struct yaml_node *dialect = yaml_get(doc, "dialect");
-	int i = status ? load_choice(l, status, known, 5) : STATUS_TEST;
+	int i = status ? load_choice(l, status, statuses, 5) : STATUS_TEST;
 	if (dialect && !bytes_is(yaml_text(dialect), "wardwatch/1") && !bytes_is(yaml_text(dialect), "sigma"))
 		load_error(l, dialect, "E113", "`dialect` is sigma or wardwatch/1");
 	if (taxonomy && !is_one_of(taxonomy, taxonomies, 3)) {
@@ -162,9 +173,9 @@ static bool check_status(struct loader *l, const struct yaml_node *doc)
 	if (loads || i < 0)
 		return loads;
 	diag_add(l->diag, DIAG_SKIPPED, l->file, status ? status->line : doc->line,
-		status ? status->column : doc->column, "S5", "its status is %s%s%s", known[i],
+		status ? status->column : doc->column, "S5", "its status is %s%s%s", statuses[i],
 		i > STATUS_DEPRECATED ? ", and min-status is " : "",
-		i > STATUS_DEPRECATED ? known[o->min_status] : "");
+		i > STATUS_DEPRECATED ? statuses[o->min_status] : "");
 	return false;
 }
 

@@ -209,6 +209,8 @@ const char *rule_nearest(const struct policy *p, const char *name)
 		names[n++] = p->rules[i]->text.title;
 	}
 	const char *near = names ? diag_nearest(bytes_str(name), names, n) : NULL;
+	for (size_t i = 0; !near && *name && i < n; i++) /* a part of it says it as well */
+		near = strcasestr(names[i], name) ? names[i] : NULL;
 	free(names);
 	return near && *near ? near : NULL;
 }

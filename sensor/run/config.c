@@ -60,6 +60,9 @@ void config_default(struct config *c)
 			memcpy((char *)c + row->offset, &on, sizeof on);
 		else if (row->type == SETTING_STRING)
 			snprintf(string_at(c, row), CONFIG_TEXT, "%s", row->default_text);
+		else if (row->type == SETTING_STATUS)
+			ASSERT(rule_status_of(bytes_str(row->default_text),
+				(enum rule_status *)(void *)((char *)c + row->offset)));
 	}
 	uint8_t secret[32];
 	ASSERT(getrandom(secret, sizeof secret, 0) == sizeof secret);
@@ -110,6 +113,15 @@ static void set_networks(struct loading *l, const struct setting_row *row, const
 		memcpy((char *)l->config + row->offset, &nets, sizeof nets);
 }
 
+static void set_status(struct loading *l, const struct setting_row *row, const struct yaml_node *v)
+{
+	enum rule_status s = STATUS_UNSUPPORTED;
+	if (!v->text || !rule_status_of(yaml_text(v), &s) || s < STATUS_EXPERIMENTAL)
+		SAY(l, v, "C008", "%s has to be experimental, test or stable", row->key);
+	else
+		memcpy((char *)l->config + row->offset, &s, sizeof s);
+}
+
 static void set_limit(struct loading *l, const struct limit_row *row, const struct yaml_node *v)
 {
 	bool fits = v->type == YAML_INT && v->integer >= 0 && (uint64_t)v->integer >= row->least &&
@@ -150,6 +162,7 @@ static void (*const setters[])(
 	[SETTING_STRING] = set_string,
 	[SETTING_BOOL] = set_bool,
 	[SETTING_NETWORKS] = set_networks,
+	[SETTING_STATUS] = set_status,
 };
 
 static void set_key(struct loading *l, const char *key, const struct yaml_node *at, const struct yaml_node *v)

@@ -9,6 +9,7 @@
 #include "base/diag.h"
 #include "base/limits.h"
 #include "base/privacy.h"
+#include "decide/policy.h"
 
 enum { CONFIG_TEXT = 1024, CONFIG_NETWORKS = 64 };
 
@@ -19,10 +20,11 @@ struct networks {
 
 struct config {
 	char sensor_name[CONFIG_TEXT];
-	char policies[CONFIG_TEXT]; /* "": the default */
-	char key_file[CONFIG_TEXT]; /* "": none */
-	char output[CONFIG_TEXT];   /* "": none */
-	struct networks home;       /* besides the private ranges */
+	char policies[CONFIG_TEXT];   /* "": the default */
+	char key_file[CONFIG_TEXT];   /* "": none */
+	char output[CONFIG_TEXT];     /* "": none */
+	struct networks home;         /* besides the private ranges */
+	struct policy_options policy; /* without the home networks */
 	bool identify;
 	bool events;
 	struct limits limits;
@@ -30,7 +32,7 @@ struct config {
 	struct privacy_key key;
 };
 
-enum setting_type { SETTING_STRING, SETTING_BOOL, SETTING_NETWORKS };
+enum setting_type { SETTING_STRING, SETTING_BOOL, SETTING_NETWORKS, SETTING_STATUS };
 
 struct setting_row {
 	const char *key, *default_text, *sentence;

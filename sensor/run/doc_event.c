@@ -31,8 +31,8 @@ struct bytes event_protocol(const struct event *e)
 	return e->proto == PROTO_flow ? fact_text(e, FLOW_PROTOCOL) : (struct bytes){ 0 };
 }
 
-/* Fields in which a person stands more often than not: no scan is good enough for them. */
-static bool is_withheld(struct bytes name)
+/* No scan is good enough for them. */
+bool field_is_withheld(struct bytes name)
 {
 	static const char *const names[] = { "user.", "file.", "ftp.path", "url.original", "url.path",
 		"url.query", "url.full", "http.request.referrer", "http.request.cookie", "kerberos.client",
@@ -117,7 +117,7 @@ void facts_json(struct json_doc *d, const struct doc_context *ctx, const struct 
 			continue; /* FIELD_NONE: known to the mask only */
 		const struct field *field = &dc->fields[f->field];
 		doc_key(key, prefix, field->name);
-		if (f->type != FACT_PHI && is_withheld(bytes_str(field->name))) {
+		if (f->type != FACT_PHI && field_is_withheld(bytes_str(field->name))) {
 			json_text(d, key, MASKED);
 			continue;
 		}

@@ -30,6 +30,8 @@ enum { DOC_KEY = 192 };
 
 /* The protocol that was spoken: of a derived event, that of the message it came from; empty when unknown. */
 struct bytes event_protocol(const struct event *e);
+/* Fields in which a person stands more often than not: they are shown as [masked] only. */
+bool field_is_withheld(struct bytes name);
 /* One value in the form its privacy class allows; FACT_PHI has none. */
 void value_json(
 	struct json_doc *d, const char *key, enum fact_type type, enum privacy privacy, struct bytes v);

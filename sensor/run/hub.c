@@ -3,14 +3,21 @@
 static void on_alert(void *arg, const struct alert *a)
 {
 	struct hub *h = arg;
-	(void)outputs_alert(h->outputs, a); /* a failed output says so itself; the run looks at outputs_ok */
+	if (h->tap.on_alert)
+		h->tap.on_alert(h->tap.arg, h, a);
+	if (h->outputs)
+		(void)outputs_alert(
+			h->outputs, a); /* a failed output says so itself; the run looks at outputs_ok */
 }
 
 /* An event: to the outputs, then to the rules, with the inventory as it stands. */
 static void judge(void *arg, const struct event *e)
 {
 	struct hub *h = arg;
-	(void)outputs_record(h->outputs, e);
+	if (h->tap.on_record)
+		h->tap.on_record(h->tap.arg, e);
+	if (h->outputs)
+		(void)outputs_record(h->outputs, e);
 	if (e->record == RECORD_EVENT)
 		policy_event(h->policy, e);
 }
@@ -18,7 +25,7 @@ static void judge(void *arg, const struct event *e)
 bool hub_init(struct hub *h, const struct hub_setup *s)
 {
 	size_t n_home;
-	*h = (struct hub){ .outputs = s->outputs };
+	*h = (struct hub){ .outputs = s->outputs, .tap = s->tap };
 	h->inventory = inventory_new(s->limits, &h->counters, s->fingerprints, s->oui);
 	if (!h->inventory)
 		return false;

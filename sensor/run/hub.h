@@ -10,11 +10,21 @@
 #include "decide/policy.h"
 #include "run/sink.h"
 
+struct hub;
+
+/* Who else listens to a run: each may be NULL. */
+struct hub_tap {
+	void (*on_record)(void *arg, const struct event *e); /* observations too, before it is judged */
+	void (*on_alert)(void *arg, struct hub *h, const struct alert *a);
+	void *arg;
+};
+
 struct hub {
 	struct counters counters;
 	struct inventory *inventory;
 	struct policy_run *policy;
-	struct outputs *outputs;
+	struct outputs *outputs; /* or NULL */
+	struct hub_tap tap;
 };
 
 struct hub_setup {
@@ -22,7 +32,8 @@ struct hub_setup {
 	const struct policy *policy;
 	const struct fingerprints *fingerprints; /* may be NULL */
 	struct oui *oui;                         /* may be NULL */
-	struct outputs *outputs;
+	struct outputs *outputs;                 /* may be NULL */
+	struct hub_tap tap;
 };
 
 /* False: no memory; hub_fini is then still right. */

@@ -3,6 +3,7 @@
 #include "run/config.h"
 #include "run/offline.h"
 #include "run/options.h"
+#include "run/policy_command.h"
 #include "run/progress.h"
 
 #include <signal.h>
@@ -96,9 +97,11 @@ static bool load_policies(struct program *p)
 			"there are no policies here; -p names their directory");
 		return false;
 	}
-	const struct policy_options options = { .home = p->config.home.list, .n_home = p->config.home.n };
-	p->policy = policy_load_with(&options, &path, 1, &p->diag);
+	p->config.policy.home = p->config.home.list;
+	p->config.policy.n_home = p->config.home.n;
+	p->policy = policy_load_with(&p->config.policy, &path, 1, &p->diag);
 	p->fingerprints = fingerprints_load(&path, 1, &p->diag);
+	diag_sort(&p->diag);
 	if (p->policy && p->diag.errors == 0 && policy_rules(p->policy) == 0)
 		diag_add(&p->diag, DIAG_WARNING, path, 0, 0, "",
 			"holds no rules, so nothing is judged; -p names a directory of *.yml");
@@ -183,6 +186,8 @@ int main(int argc, char **argv)
 {
 	static struct program p;
 	int code = EXIT_WRONG;
+	if (argc > 1 && strcmp(argv[1], "policy") == 0)
+		return policy_command(argc - 1, argv + 1, default_policies());
 	if (!options_parse(&p.options, argc, argv)) {
 		fprintf(stderr, "wardwatch: %s\n", p.options.error);
 	} else if (p.options.help || p.options.version) {

@@ -21,11 +21,14 @@ static void good(void **state)
 	assert_false(c.events || c.key.from_file);
 	assert_true(c.limits.devices == 16384);
 	assert_true(config_parse(&c, "c.yml",
-		bytes_str("sensor: {name: ward-east-1}\npolicies: /etc/p\nidentify: off\n"
+		bytes_str("sensor: {name: ward-east-1}\npolicies: /etc/p\nidentify: off\npolicy: "
+			  "{compat_host: on, min_status: test}\n"
 			  "limits:\n  flows: 64\n  ring_kib: 512\noutput: {directory: out, events: true}\n"),
 		&d));
 	assert_string_equal(c.sensor_name, "ward-east-1");
 	assert_string_equal(c.policies, "/etc/p");
+	assert_true(c.policy.compat_host && !c.policy.load_deprecated && !c.policy.strict_logsource);
+	assert_int_equal(c.policy.min_status, STATUS_TEST);
 	assert_string_equal(c.output, "out");
 	assert_false(c.identify);
 	assert_true(c.events);
