@@ -70,7 +70,8 @@ static void policy_options(void)
 		OPT_STRICT,
 		OPT_HOST,
 		OPT_DEPRECATED,
-		OPT_STATUS
+		OPT_STATUS,
+		OPT_QUANTIFIER
 	};
 	static const struct {
 		int letter;

@@ -29,6 +29,8 @@ struct detect_env {
 	/* For detect_dump alone, never for detect_eval: texts keep their case, and regular expressions their
 	 * placeholders. */
 	bool as_written;
+	/* A quantifier that selects nothing is left out of the condition with a warning, not refused. */
+	bool drop_empty;
 };
 
 /* NULL on error, and when the rule names a field of the taxonomy that this sensor never fills (then diag

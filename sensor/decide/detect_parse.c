@@ -11,6 +11,7 @@ struct parser {
 	struct bytes token; /* empty: the end */
 	unsigned tokens, depth;
 	bool failed;
+	struct node *nothing; /* stands for a part that is left out */
 };
 
 static struct node *parse_or(struct parser *p);
@@ -103,6 +104,13 @@ static struct node *parse_quantified(struct parser *p, bool all)
 		if ((id->name[0] != '_' || pattern.p[0] == '_') && name_matches(pattern, id->name))
 			node_add(&d->memory, n, ident_node(p, id));
 	}
+	if (n->n == 0 && p->c->env->drop_empty) {
+		compile_warning(p->c, p->at, "W175",
+			"a part of the condition that selects nothing is left out, as "
+			"--empty-quantifier=drop has it");
+		advance(p);
+		return p->nothing;
+	}
 	if (n->n == 0)
 		return fail(p, "E175",
 			"no search identifier is named like \"%.*s\": the condition would lose a part of "
@@ -182,7 +190,9 @@ static struct node *parse_not(struct parser *p)
 		advance(p);
 		struct node *kid = parse_not(p);
 		n = node_new(&p->c->d->memory, NODE_NOT);
-		if (kid)
+		if (kid == p->nothing)
+			n = kid;
+		else if (kid)
 			node_add(&p->c->d->memory, n, kid);
 	} else {
 		n = parse_primary(p);
@@ -201,6 +211,10 @@ static struct node *parse_chain(
 		struct node *n = next(p);
 		if (!n)
 			return NULL;
+		if (n == p->nothing || first == p->nothing) {
+			first = first == p->nothing ? n : first;
+			continue;
+		}
 		if (!chain) {
 			chain = node_new(&p->c->d->memory, kind);
 			node_add(&p->c->d->memory, chain, first);
@@ -227,8 +241,12 @@ struct node *condition_parse(struct compiler *c, const struct yaml_node *text)
 		compile_error(c, text, "E170", "a condition is a text like `selection and not filter`");
 		return NULL;
 	}
+	p.nothing = node_new(&c->d->memory, NODE_AND);
 	advance(&p);
 	struct node *n = parse_or(&p);
+	if (n == p.nothing)
+		return fail(&p, "E175",
+			"nothing of the condition is left: no search identifier is named like that");
 	if (n && is_token(&p, "|"))
 		return fail(&p, "E173", "counting with | is of Sigma 1: use a correlation");
 	if (n && p.token.n && !is_word_byte(p.token.p[0]))

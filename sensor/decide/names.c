@@ -66,6 +66,7 @@ struct detect_env names_env(struct loader *l, struct bytes category, bool extend
 	return (struct detect_env){ .schema = &l->p->schema->schema,
 		.category = category,
 		.extended = extended,
+		.drop_empty = !extended && l->p->options.drop_empty_quantifiers,
 		.file = l->file,
 		.diag = l->diag,
 		.list = list_of,

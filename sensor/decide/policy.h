@@ -26,6 +26,7 @@ struct policy_options {
 	bool strict_logsource; /* a rule that attaches nowhere is an error (E131), not skipped (S1) */
 	bool compat_host;      /* rules of hosts' logs look at dns and flow events */
 	bool load_deprecated;
+	bool drop_empty_quantifiers; /* of plain Sigma: `1 of x*` that selects nothing is left out (W175) */
 	enum rule_status min_status; /* what is less is skipped (S5); deprecated ones are load_deprecated's */
 	const struct network *home;  /* of the site, besides the private ranges; borrowed */
 	size_t n_home;

@@ -21,7 +21,8 @@ enum {
 	OPT_STRICT,
 	OPT_HOST,
 	OPT_DEPRECATED,
-	OPT_STATUS
+	OPT_STATUS,
+	OPT_QUANTIFIER
 };
 
 static const struct option_row {
@@ -125,6 +126,10 @@ static bool take(struct policy_command *c, int letter, const char *value)
 		return set(c, &c->alerts, "alerts", value);
 	case OPT_STATUS:
 		return set(c, &c->given.min_status, "min-status", value);
+	case OPT_QUANTIFIER:
+		c->given.drop_empty_quantifiers = true;
+		return strcmp(value, "drop") == 0 ||
+		       wrong(c, "--empty-quantifier is drop or not given, not \"%s\"", value);
 	case OPT_SKIPPED:
 		c->skipped = true;
 		return true;
@@ -314,6 +319,7 @@ static bool load_config(struct policy_command *c)
 	o->strict_logsource |= c->given.strict_logsource;
 	o->compat_host |= c->given.compat_host;
 	o->load_deprecated |= c->given.load_deprecated;
+	o->drop_empty_quantifiers |= c->given.drop_empty_quantifiers;
 	o->home = c->config.home.list;
 	o->n_home = c->config.home.n;
 	if (c->given.min_status && (!rule_status_of(bytes_str(c->given.min_status), &o->min_status) ||

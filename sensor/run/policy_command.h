@@ -23,7 +23,7 @@ enum policy_word {
 };
 
 struct policy_options_given { /* the command line over the configuration */
-	bool strict_logsource, compat_host, load_deprecated;
+	bool strict_logsource, compat_host, load_deprecated, drop_empty_quantifiers;
 	const char *min_status;
 };
 

@@ -67,16 +67,13 @@ static void rule_json(struct dumped *x, const struct policy *p, const struct rul
 }
 
 /* Compiled anew, since what is run has folded its texts. False: a rule without a detection. */
-static bool put_ast(const struct policy *p, const struct rule *r)
+static bool put_ast(struct policy *p, const struct rule *r)
 {
 	const struct yaml_node *detection = yaml_get(r->doc, "detection");
 	struct diag said = { 0 }; /* all of it was said at loading */
-	struct detect_env env = { .schema = &p->schema->schema,
-		.category = p->schema->category[r->category],
-		.extended = is_wardwatch(r->doc),
-		.file = r->file,
-		.diag = &said,
-		.as_written = true };
+	struct loader l = { .p = p, .diag = &said, .file = r->file };
+	struct detect_env env = names_env(&l, p->schema->category[r->category], is_wardwatch(r->doc));
+	env.as_written = true;
 	struct detect *d = detection ? detect_compile_in(&env, detection) : NULL;
 	char *line = NULL;
 	size_t n = 0;
@@ -92,7 +89,7 @@ static bool put_ast(const struct policy *p, const struct rule *r)
 	return f != NULL;
 }
 
-static void put_tree(const struct policy *p, struct json_doc *d, const struct rule *r)
+static void put_tree(struct policy *p, struct json_doc *d, const struct rule *r)
 {
 	json_reset(d);
 	json_text(d, "title", r->text.title);

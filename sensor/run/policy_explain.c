@@ -17,7 +17,9 @@ struct explanation {
 	const struct rule *rule;
 	struct yaml_file file;
 	struct event_writer writer;
-	struct event_view *view;
+	struct policy_run *run;
+	struct event_view *view; /* the run's */
+	struct counters counters;
 	const struct event *event;
 	struct json_doc *doc;
 	struct mask *mask;
@@ -262,11 +264,13 @@ static bool read_event(struct explanation *x)
 
 static int explain_event(struct explanation *x)
 {
-	x->view = event_view_new(x->p->schema, NULL);
+	x->run = policy_start(
+		x->p, &x->c->config.limits, &x->counters, NULL, (struct alert_sink){ NULL, NULL });
 	x->doc = json_new();
 	x->mask = mask_new(&x->c->config.key, &x->c->config.limits);
-	if (!x->view || !x->doc || !x->mask)
+	if (!x->run || !x->doc || !x->mask)
 		return policy_fail("out of memory");
+	x->view = x->run->view;
 	if (!read_event(x))
 		return policy_refuse(x->c);
 	mask_learn(x->mask, x->event);
@@ -292,7 +296,7 @@ int policy_explain(struct policy_command *c)
 	x->p = c->policy;
 	x->rule = r;
 	int code = explain_event(x);
-	event_view_free(x->view);
+	policy_stop(x->run);
 	if (x->doc)
 		json_free(x->doc);
 	mask_free(x->mask);

@@ -126,7 +126,7 @@ def wrong_usage(program, folder):
         (["check", "--format"], "argument"),
         (["dump", "--format", "text"], "json"), (["list", "--event", "x"], "policy explain"),
         (["check", "--min-status", "good"], "experimental"), (["check", "-c", "/no/such"], "/no/such"),
-        (["list", str(folder / "none")], "none"), (["explain"], "RULE"), (["explain", "n1", *with_rules], "--event"),
+        (["check", "--empty-quantifier=keep"], "drop"), (["list", str(folder / "none")], "none"), (["explain"], "RULE"), (["explain", "n1", *with_rules], "--event"),
         (["explain", "n1", "n2", "--event", event, *with_rules], "one rule"),
         (["explain", "n11", "--event", event, *with_rules], 'is it "n1"'),
         (["explain", "n1", "--event", folder / "no-event", *with_rules], "no-event"),
@@ -314,6 +314,25 @@ def listed(program, folder):
         yield f"check -c with a wrong key: {done.stderr}"
 
 
+def quantifiers(program, folder):
+    path = folder / "a.yml"
+    event = "{category: telnet, destination.port: 23}"
+    for condition, code, fires in [("port and 1 of x*", "W175", True), ("port and not 1 of x*", "W175", True), ("1 of x* or port", "W175", True),
+                                   ("1 of x* and all of y* and not (port)", "W175", False), ("1 of x*", "E175", None)]:
+        path.write_text(rule(1, "condition: port", f"condition: {condition}"))
+        plain, lenient = run(program, "check", path), run(program, "check", path, "--empty-quantifier=drop")
+        if "E175" not in plain.stdout or code not in lenient.stdout or lenient.returncode != (fires is None):
+            yield f"{condition}: {plain.stdout}{lenient.stdout}"
+        if fires is not None:
+            told = run(program, "explain", "n1", "-p", path, "--event", "-", "--empty-quantifier", "drop", stdin=event).stdout
+            if ("yes: the rule fires" in told) != fires:
+                yield f"{condition}: {told}"
+    path.write_text("dialect: wardwatch/1\n" + rule(1, "condition: port", "condition: port and 1 of x*"))
+    done = run(program, "check", path, "--empty-quantifier=drop")
+    if "E175" not in done.stdout:
+        yield f"our dialect drops a part of a condition: {done.stdout}"
+
+
 def dumped(program, folder):
     rows = [json.loads(line) for line in run(program, "dump", POLICIES).stdout.splitlines()]
     trees = [json.loads(line) for line in run(program, "dump", "--ast", "--format", "json", POLICIES).stdout.splitlines()]
@@ -334,7 +353,7 @@ def shipped(program, folder):
 
 def main(program):
     bad = []
-    for part in (mistakes, wrong_usage, explained, proved, covered, listed, dumped, shipped):
+    for part in (mistakes, wrong_usage, explained, proved, covered, listed, quantifiers, dumped, shipped):
         with tempfile.TemporaryDirectory(prefix="policy-") as name:
             bad += [f"{part.__name__}: {problem}" for problem in part(program, Path(name))]
     print("\n".join(bad) or "every command of policy says what it should")
