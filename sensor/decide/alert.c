@@ -38,10 +38,16 @@ static int criticality_amount(const struct device *d)
 	return t && t->criticality > 2 ? 5 * ((int)t->criticality - 2) : 0;
 }
 
+unsigned alert_confidence(const struct alert *a)
+{
+	unsigned sure = a->rule->text.confidence;
+	return a->unsure && sure > 50 ? 50 : sure;
+}
+
 void alert_score(struct alert *a)
 {
 	const struct rule *r = a->rule;
-	int sum = 0, classes = __builtin_popcount(a->phi), doubt = 80 - (int)r->text.confidence;
+	int sum = 0, classes = __builtin_popcount(a->phi), doubt = 80 - (int)alert_confidence(a);
 	a->n_terms = 0;
 	term(a, &sum, "base", (int)level_severity(a->level));
 	if (r->score_criticality)

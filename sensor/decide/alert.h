@@ -47,6 +47,7 @@ struct alert {
 	const struct device *source, *destination; /* or NULL */
 	struct detect_reason reason;
 	enum level level;
+	bool unsure; /* who began is a guess, and the rule is about who may: at most 50 sure */
 	unsigned score;
 	struct score_term terms[8];
 	unsigned n_terms;
@@ -72,6 +73,7 @@ struct alert_sink {
 const char *level_name(enum level l);  /* "high" */
 unsigned level_severity(enum level l); /* 1, 21, 47, 73, 99 */
 
+unsigned alert_confidence(const struct alert *a);
 /* Adds what is known of the alert to the score (policy-language.md section 14): a->rule, level, phi, source
  * and destination are set. */
 void alert_score(struct alert *a);

@@ -1,16 +1,18 @@
 #include "decide/names.h"
 
-#include "decide/policy_impl.h"
+#include "decide/segmentation.h"
 
 void names_new(struct policy *p)
 {
 	p->names.zones = zones_new(&p->memory);
+	p->segmentation = arena_get(&p->memory, sizeof *p->segmentation);
 	p->names.groups = groups_new(&p->memory, p->schema);
 }
 
 void names_free(struct policy *p)
 {
 	groups_free(p->names.groups);
+	segmentation_free(p);
 }
 
 /* ---- load ------------------------------------------------------------------------------------------- */
@@ -37,6 +39,8 @@ bool names_read(struct loader *l, const struct yaml_node *doc, const struct yaml
 		zones_read(n->zones, doc, l->file, l->diag);
 	else if (is_kind(kind, "groups"))
 		groups_read(n->groups, doc, l->file, l->diag);
+	else if (is_kind(kind, "segmentation"))
+		segmentation_load(l, doc);
 	else
 		return false;
 	return true;

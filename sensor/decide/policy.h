@@ -52,6 +52,9 @@ size_t policy_rules(const struct policy *p);
 struct policy_run;
 struct policy_run *policy_start(const struct policy *p, const struct limits *l, struct counters *c,
 	const struct inventory *inv, struct alert_sink sink);
+/* Calls fn for each event that the policies make of others (category segmentation), after policy_event has
+ * looked at the one that brought it about; it is valid during the call. fn hands it to policy_event. */
+void policy_on_derived(struct policy_run *r, void (*fn)(void *arg, const struct event *e), void *arg);
 void policy_event(struct policy_run *r, const struct event *e);
 /* Closes all windows (end of the run). */
 void policy_finish(struct policy_run *r);

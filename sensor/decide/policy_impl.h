@@ -15,6 +15,7 @@ enum where { WHERE_ALL, WHERE_SMB_FILE, WHERE_SMB_TREE, WHERE_TO_HOME, WHERE_TO_
 struct suite_test;
 struct rule_index;
 struct candidates;
+struct segmentation;
 struct correlation;
 struct filter;
 struct suppression;
@@ -85,6 +86,7 @@ struct policy {
 	struct yaml_file where_file[WHERE_N];
 	struct event_schema *schema;
 	struct names names;
+	struct segmentation *segmentation;
 	struct yaml_file *files; /* kept: tests stand in them */
 	size_t n_files, cap_files;
 	struct rule **rules;
@@ -123,6 +125,7 @@ void rule_load(struct loader *l, const struct yaml_node *doc);
 bool document_head(struct loader *l, const struct yaml_node *doc, struct rule *r);
 /* The same and what only the first two have. */
 bool rule_head(struct loader *l, const struct yaml_node *doc, struct rule *r);
+void rule_defaults(struct rule *r);
 /* False after saying that there are too many. */
 bool rule_add(struct loader *l, struct rule *r);
 bool is_wardwatch(const struct yaml_node *doc); /* dialect: wardwatch/1 */
@@ -193,9 +196,14 @@ struct policy_run {
 	struct correlate *correlate;
 	struct groups_run *groups;
 	struct suppress *suppress;
+	struct segmentation_run *segmentation;
+	void (*on_derived)(void *arg, const struct event *e); /* may be NULL */
+	void *on_derived_arg;
 	const struct rule *loud; /* tests: speaks though it is counted */
 };
 
+/* An event that was made here: to whoever wants to see it, and to the rules. */
+void policy_derived(struct policy_run *r, const struct event *e);
 /* Does it give alerts of its own? */
 bool rule_speaks(const struct policy_run *r, const struct rule *rule);
 /* One hit of a rule: a holds rule, event (which the view looks at), level and reason; by: the rendered values

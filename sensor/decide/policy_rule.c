@@ -202,7 +202,7 @@ static bool check_detection(struct loader *l, const struct yaml_node *detection)
 	return fine;
 }
 
-static void sensor_defaults(struct rule *r)
+void rule_defaults(struct rule *r)
 {
 	r->text.category = "policy";
 	r->text.confidence = 80;
@@ -229,7 +229,7 @@ bool document_head(struct loader *l, const struct yaml_node *doc, struct rule *r
 
 bool rule_head(struct loader *l, const struct yaml_node *doc, struct rule *r)
 {
-	sensor_defaults(r);
+	rule_defaults(r);
 	if (!document_head(l, doc, r))
 		return false;
 	load_level(l, doc, &r->text);

@@ -1,6 +1,7 @@
 /* Rules against events. An event looks only at the rules of its category. */
 #include "decide/correlate.h"
 #include "decide/index.h"
+#include "decide/segmentation.h"
 #include "decide/suppress.h"
 
 #include "base/assert.h"
@@ -31,11 +32,13 @@ struct policy_run *policy_start(const struct policy *p, const struct limits *l, 
 	r->correlate = correlate_new(p, l, c);
 	r->suppress = suppress_new(p, l, c);
 	r->groups = groups_start(p->names.groups, p->names.zones, inv);
+	r->segmentation = segmentation_start(p, l);
 	r->dns_name = field_of(p, "dns.question.name");
 	r->dns_type = field_of(p, "dns.question.type");
 	r->dns_answers = field_of(p, "dns.answers.data");
 	r->candidates = candidates_new(p);
-	if (r->view && r->candidates && r->names && r->fold && r->correlate && r->suppress && r->groups) {
+	if (r->view && r->candidates && r->names && r->fold && r->correlate && r->suppress && r->groups &&
+		r->segmentation) {
 		event_view_names(r->view, r->names);
 		event_view_zones(r->view, p->names.zones);
 		event_view_members(r->view, names_member, r);
@@ -56,6 +59,7 @@ void policy_stop(struct policy_run *r)
 	correlate_free(r->correlate);
 	groups_stop(r->groups);
 	suppress_free(r->suppress);
+	segmentation_stop(r->segmentation);
 	free(r);
 }
 
@@ -100,6 +104,7 @@ void policy_alert(struct policy_run *r, struct alert *a, struct bytes by)
 {
 	a->source = event_view_device(r->view, DIR_CLIENT);
 	a->destination = event_view_device(r->view, DIR_SERVER);
+	a->unsure = a->event->proto == PROTO_segmentation && !a->event->conv.initiator_known;
 	if (!suppress_alert(r, a, by))
 		fold_hit(r->fold, r, a, by);
 }
@@ -140,19 +145,24 @@ static void learn_names(struct policy_run *r, const struct event *e)
 		resolved_learn(r->names, &e->conv.src, name, fact_value(answers.fact, i), e->ts_ns);
 }
 
-void policy_event(struct policy_run *r, const struct event *e)
+void policy_on_derived(struct policy_run *r, void (*fn)(void *arg, const struct event *e), void *arg)
+{
+	r->on_derived = fn;
+	r->on_derived_arg = arg;
+}
+
+void policy_derived(struct policy_run *r, const struct event *e)
+{
+	if (r->on_derived)
+		r->on_derived(r->on_derived_arg, e);
+	else
+		policy_event(r, e);
+}
+
+static void judge_by_rules(struct policy_run *r, const struct event *e)
 {
 	const struct policy *p = r->p;
-	if (e->record != RECORD_EVENT)
-		return;
-	fold_close(r->fold, r, e->ts_ns);
-	correlate_clock(r, e->ts_ns);
-	learn_names(r, e);
-	suppress_clock(r, e->ts_ns);
 	unsigned category = event_schema_category_of(p->schema, e);
-	if (p->n_of_category[category] == 0)
-		return;
-	event_view_look(r->view, e);
 	candidates_find(r->candidates, r->look_at_all ? NULL : p->index[category], r->view);
 	size_t n = p->n_of_category[category];
 	for (size_t i = 0; (i = candidates_next(r->candidates, i)) < n; i++) {
@@ -164,6 +174,28 @@ void policy_event(struct policy_run *r, const struct event *e)
 		correlate_match(r->correlate, rule);
 	}
 	correlate_event(r, e);
+}
+
+/* What is learned only is told, and nothing answers to it. */
+static bool is_for_outputs(const struct event *e)
+{
+	return e->proto == PROTO_segmentation && e->event == SEGMENTATION_EV_LEARNED;
+}
+
+void policy_event(struct policy_run *r, const struct event *e)
+{
+	const struct policy *p = r->p;
+	if (e->record != RECORD_EVENT || is_for_outputs(e))
+		return;
+	fold_close(r->fold, r, e->ts_ns);
+	correlate_clock(r, e->ts_ns);
+	learn_names(r, e);
+	suppress_clock(r, e->ts_ns);
+	if (p->n_of_category[event_schema_category_of(p->schema, e)] == 0 && p->segmentation->n == 0)
+		return;
+	event_view_look(r->view, e);
+	judge_by_rules(r, e);
+	segmentation_event(r, e);
 }
 
 void policy_finish(struct policy_run *r)

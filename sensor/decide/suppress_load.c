@@ -134,9 +134,12 @@ static void apply(struct loader *l, struct suppression *s, struct rule *r)
 {
 	const struct event_schema *schema = l->p->schema;
 	unsigned c = r->correlation ? SCHEMA_CATEGORIES : r->category;
-	if (s->match && !s->tried[c])
-		s->of_category[c] = detect_compile(s->match, &schema->schema,
-			r->correlation ? (struct bytes){ 0 } : schema->category[c], true, s->file, l->diag);
+	if (s->match && !s->tried[c]) {
+		struct detect_env env =
+			names_env(l, r->correlation ? (struct bytes){ 0 } : schema->category[c], true);
+		env.file = s->file;
+		s->of_category[c] = detect_compile_in(&env, s->match);
+	}
 	s->tried[c] = true;
 	if (s->match && !s->of_category[c])
 		return;

@@ -75,6 +75,24 @@ static const struct dissector dissector_asset = {
 	.name = "asset", .fields = asset_fields, .events = asset_events
 };
 
+/* Written by the policies, on the hub. */
+static const struct field segmentation_fields[] = {
+	[SEGMENTATION_POLICY] = { "segmentation.policy", FACT_STR, OPEN, false },
+	[SEGMENTATION_DIRECTION] = { "segmentation.direction", FACT_STR, OPEN, false },
+	[SEGMENTATION_REASON] = { "segmentation.reason", FACT_STR, OPEN, false },
+	[SEGMENTATION_NEAREST_RULE] = { "segmentation.nearest_rule", FACT_STR, OPEN, false },
+	[SEGMENTATION_NEAREST_MISS] = { "segmentation.nearest_miss", FACT_STR, OPEN, false },
+	[SEGMENTATION_PROTOCOL] = { "network.protocol", FACT_STR, OPEN, false },
+	[SEGMENTATION_SL] = { "segmentation.sl", FACT_UINT, OPEN, false },
+	{ 0 },
+};
+static const char *const segmentation_events[] = {
+	[SEGMENTATION_EV_VIOLATION] = "violation", [SEGMENTATION_EV_LEARNED] = "learned", NULL
+};
+static const struct dissector dissector_segmentation = {
+	.name = "segmentation", .fields = segmentation_fields, .events = segmentation_events
+};
+
 static const struct field named_fields[] = {
 #define NAMED_CATEGORY(name)
 #define NAMED(category, name, type, privacy, list) { name, type, privacy, list },
@@ -104,6 +122,7 @@ const struct dissector *const dissectors[PROTO_N] = {
 	[PROTO_credential] = &dissector_credential,
 	[PROTO_phi] = &dissector_phi,
 	[PROTO_asset] = &dissector_asset,
+	[PROTO_segmentation] = &dissector_segmentation,
 	[PROTO_named] = &dissector_named,
 };
 

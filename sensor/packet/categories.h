@@ -41,6 +41,19 @@ enum asset_field {
 	ASSET_NEW,
 };
 
+/* Written by the policies, on the hub: a conversation that no entry allows (policy-language.md section 16),
+ * and one that a document which only learns would not allow. */
+enum segmentation_event { SEGMENTATION_EV_VIOLATION, SEGMENTATION_EV_LEARNED };
+enum segmentation_field {
+	SEGMENTATION_POLICY,
+	SEGMENTATION_DIRECTION, /* "inbound", "outbound": seen from the device that the policy is for */
+	SEGMENTATION_REASON,    /* "no_rule", "port", "protocol", "protocol_mismatch", "where", "zone" */
+	SEGMENTATION_NEAREST_RULE,
+	SEGMENTATION_NEAREST_MISS, /* the single condition of it that failed */
+	SEGMENTATION_PROTOCOL,
+	SEGMENTATION_SL, /* of the device's zone */
+};
+
 enum phi_field { PHI_CLASSES_FIELD, PHI_COUNT, PHI_CONTAINER, PHI_ENCRYPTED, PHI_PATIENT };
 
 /* "hl7", or "x509" when the event overrides its dissector's category; and the name without that. */

@@ -29,7 +29,7 @@ enum probe_result {
 #define FRAME_BAD  ((int64_t)-1) /* no message starts here: resync */
 
 /* l4 of a dissector: an IP protocol number (6, 17, 58 ...) or L4_ETHER, with EtherTypes for ports. */
-enum { L4_ETHER = 0, L4_TCP = 6, L4_UDP = 17, L4_ICMP6 = 58 };
+enum { L4_ETHER = 0, L4_ICMP = 1, L4_TCP = 6, L4_UDP = 17, L4_ICMP6 = 58 };
 
 struct dx; /* one call's context */
 
@@ -194,6 +194,7 @@ enum proto {
 	PROTO_credential,
 	PROTO_phi,
 	PROTO_asset,
+	PROTO_segmentation,
 	PROTO_named, /* named.def: written in tests only */
 	PROTO_N
 };

@@ -137,7 +137,6 @@ static void rule_json(struct json_doc *d, const struct rule_text *r)
 	json_text(d, "rule.uuid", r->id);
 	json_text(d, "rule.version", r->version);
 	json_text(d, "wardwatch.category", r->category);
-	json_uint(d, "wardwatch.confidence", r->confidence);
 	for (size_t i = 0; i < r->n_responses; i++)
 		json_text(d, "wardwatch.response", r->responses[i]);
 	if (r->n_responses)
@@ -359,6 +358,7 @@ void alert_json(struct json_doc *d, const struct doc_context *ctx, const struct 
 	}
 	category_json(d, r->category);
 	rule_json(d, r);
+	json_uint(d, "wardwatch.confidence", alert_confidence(a));
 	observer_json(d, ctx);
 	network_json(d, e);
 	subject_json(d, destination ? a->destination : a->source, destination ? &e->conv.dst : &e->conv.src);

@@ -34,6 +34,8 @@ bool hub_init(struct hub *h, const struct hub_setup *s)
 	inventory_on_asset(h->inventory, judge, h);
 	h->policy = policy_start(
 		s->policy, s->limits, &h->counters, h->inventory, (struct alert_sink){ on_alert, h });
+	if (h->policy)
+		policy_on_derived(h->policy, judge, h);
 	return h->policy != NULL;
 }
 
