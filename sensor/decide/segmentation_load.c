@@ -166,7 +166,7 @@ static void read_allow(struct loader *l, const struct yaml_node *entry, struct s
 {
 	static const char *const keys[] = { "id", "to", "from", "transport", "ports", "protocol", "services",
 		"where", "description" };
-	char id[16];
+	char id[24];
 	if (entry->type != YAML_MAP) {
 		load_error(l, entry, "E224",
 			"an entry is a mapping like {id: x, to: {zone: servers}, ports: [443]}");
