@@ -67,7 +67,11 @@ enum checksum {
 };
 
 /* The checksums of the innermost IPv4 header (0 is taken as offloaded) and of TCP, UDP, ICMP or ICMPv6.
- * Reads the whole payload: ask only when the answer matters. */
+ * Reads the whole payload: ask only when the answer matters.
+ *
+ * In TCP a bad one counts only in a direction that has shown a good one, for data on data, and behind a bad
+ * one two good ones in a row. Captures whose payloads were edited, and offload, have good ones on bare
+ * segments but not on data, and of 65,536 that a card was to fill in one is good by chance (stream.c). */
 enum checksum decode_checksum(const struct packet *p);
 
 #endif
