@@ -172,6 +172,7 @@ void line_end(struct line *l)
 	assert_int_equal(l->flows.halves.used, 0);
 	assert_int_equal(l->flows.convs.used, 0);
 	assert_int_equal(l->engine.extras.used, 0);
+	assert_int_equal(l->engine.inflaters.used, 0);
 	assert_int_equal(l->engine.memory.used_kib, 0);
 }
 

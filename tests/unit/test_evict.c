@@ -1,4 +1,5 @@
 /* evict: full pools let the oldest out, what was never understood first, and a flood leaves nobody unread. */
+#include "dicomtalk.h"
 #include "packet/label.h"
 #include "tcpline.h"
 #include "tlstalk.h"
@@ -14,13 +15,13 @@
 enum { FAKES = 1000 };
 
 /* One conversation of many. */
-struct talk {
+struct client {
 	struct session x;
 	size_t sent;
 	uint16_t client;
 };
 
-static void send_on(struct line *l, struct talk *t)
+static void send_on(struct line *l, struct client *t)
 {
 	for (; t->sent < t->x.n; t->sent++) {
 		struct segment s = t->x.s[t->sent];
@@ -29,7 +30,7 @@ static void send_on(struct line *l, struct talk *t)
 	}
 }
 
-static void talk_begin(struct line *l, struct talk *t, unsigned client)
+static void client_begin(struct line *l, struct client *t, unsigned client)
 {
 	session_begin(&t->x);
 	t->sent = 0;
@@ -37,35 +38,35 @@ static void talk_begin(struct line *l, struct talk *t, unsigned client)
 	send_on(l, t);
 }
 
-static void say(struct line *l, struct talk *t, enum dir dir, const char *text)
+static void client_says(struct line *l, struct client *t, enum dir dir, const char *text)
 {
 	session_say(&t->x, dir, text);
 	send_on(l, t);
 }
 
 /* A message of that client; whether it was read. */
-static bool is_read(struct line *l, struct talk *t)
+static bool is_read(struct line *l, struct client *t)
 {
 	static char text[128];
 	size_t before = l->text_n;
 	snprintf(text, sizeof text, "\vMSH|^~\\&|MON%u|ICU|HIS|C|20260301080000||ORU^R01|7|P|2.5\r\x1c\r",
 		t->client);
-	say(l, t, DIR_CLIENT, text);
+	client_says(l, t, DIR_CLIENT, text);
 	return l->text_n > before;
 }
 
 static void fake(struct line *l, unsigned client, const char *start)
 {
-	static struct talk t;
-	talk_begin(l, &t, client);
-	say(l, &t, DIR_CLIENT, start);
+	static struct client t;
+	client_begin(l, &t, client);
+	client_says(l, &t, DIR_CLIENT, start);
 }
 
 /* A conversation of long standing that speaks every minute and one that begins behind the flood are read. */
 static void flood(struct line *l, const char *start, const uint64_t *full)
 {
-	static struct talk old, new;
-	talk_begin(l, &old, 0);
+	static struct client old, new;
+	client_begin(l, &old, 0);
 	assert_true(is_read(l, &old));
 	for (unsigned i = 1; i <= FAKES; i++) {
 		fake(l, i, start);
@@ -74,7 +75,7 @@ static void flood(struct line *l, const char *start, const uint64_t *full)
 		l->ns += 60 * SECOND;
 		assert_true(is_read(l, &old));
 	}
-	talk_begin(l, &new, FAKES + 1);
+	client_begin(l, &new, FAKES + 1);
 	assert_true(is_read(l, &new));
 	assert_true(*full > FAKES / 2);
 	line_end(l);
@@ -102,10 +103,10 @@ static void silent_longest(void **state)
 {
 	(void)state;
 	enum { N = 16, SILENT = 5 };
-	static struct talk t[N + 1];
+	static struct client t[N + 1];
 	struct line *l = line_new_for(64, 128, N, 16);
 	for (unsigned i = 0; i < N; i++) {
-		talk_begin(l, &t[i], i);
+		client_begin(l, &t[i], i);
 		assert_true(is_read(l, &t[i]));
 		l->ns += SECOND;
 	}
@@ -115,7 +116,7 @@ static void silent_longest(void **state)
 		l->ns += SECOND;
 	}
 	assert_int_equal(l->counters.full_states, 0);
-	talk_begin(l, &t[N], N);
+	client_begin(l, &t[N], N);
 	assert_true(is_read(l, &t[N]));
 	assert_int_equal(l->counters.full_states, 1);
 	for (unsigned i = 0; i <= N; i++)
@@ -159,23 +160,62 @@ static void fake_handshakes(void **state)
 	tls_reset();
 }
 
+/* Compressed data sets that stop in the middle hold an inflater each. */
+static void fake_images(void **state)
+{
+	(void)state;
+	struct line *l = line_new_for(4096, 8192, 2048, 16);
+	unsigned most = (unsigned)l->limits.inflaters, fakes = most + 10;
+	struct talk t = { .n = 0 };
+	say_association(&t, "CT1", CT, "1.2.840.10008.1.2.1.99");
+	say_p_data(&t, DIR_CLIENT, 3, command(CT, 1, true, -1, (struct out){ 0 }));
+	struct bytes set = deflated(data_set(SYNTAX_EXPLICIT, false));
+	struct out half = { 0 };
+	put(&half, set.p, set.n / 2);
+	free_bytes(set);
+	say_p_data(&t, DIR_CLIENT, 0, view(&half));
+	for (unsigned i = 0; i < fakes; i++) {
+		struct session x;
+		session_begin(&x);
+		for (size_t k = 0; k < t.n; k++) {
+			enum dir dir = t.chunk[k].dir;
+			x.s[x.n++] = (struct segment){ .dir = dir,
+				.seq = x.next[dir],
+				.ack = x.next[!dir],
+				.flags = TCP_ACK,
+				.data = t.chunk[k].data };
+			x.next[dir] += (uint32_t)t.chunk[k].data.n;
+		}
+		for (size_t k = 0; k < x.n; k++) {
+			x.s[k].client = (uint16_t)i;
+			line_push(l, &x.s[k]);
+		}
+		assert_int_equal(l->engine.inflaters.used, i < most ? i + 1 : most);
+	}
+	assert_int_equal(l->counters.full_inflaters, fakes - most);
+	talk_free(&t);
+	line_end(l);
+	assert_int_equal(l->ends, fakes);
+	line_free(l);
+}
+
 /* nDPI's: the one that was shown no packet for longest is put back, and may still be recognised. */
 static void fake_unknowns(void **state)
 {
 	(void)state;
 	enum { LABELS = 16 };
 	struct line *l = line_new_for(4096, 8192, 2048, 16);
-	static struct talk server_speaks;
+	static struct client server_speaks;
 	l->limits.labels = LABELS;
 	struct labels *labels = labels_new(&l->limits, &l->counters);
 	assert_non_null(labels);
 	l->flows.labels = labels;
-	talk_begin(l, &server_speaks, 0);
-	say(l, &server_speaks, DIR_CLIENT, "\x01\x02 what is this?");
+	client_begin(l, &server_speaks, 0);
+	client_says(l, &server_speaks, DIR_CLIENT, "\x01\x02 what is this?");
 	for (unsigned i = 1; i <= LABELS + 4; i++)
 		fake(l, i, "\x01\x02 what is this?");
 	assert_int_equal(l->counters.full_labels, 5);
-	say(l, &server_speaks, DIR_SERVER,
+	client_says(l, &server_speaks, DIR_SERVER,
 		"\vMSH|^~\\&|MON|ICU|HIS|C|20260301080000||ORU^R01|7|P|2.5\r\x1c\r");
 	assert_int_equal(l->server_text_n > 0, true);
 	line_end(l);
@@ -192,6 +232,7 @@ int main(void)
 		cmocka_unit_test(fake_starts),
 		cmocka_unit_test(silent_longest),
 		cmocka_unit_test(fake_handshakes),
+		cmocka_unit_test(fake_images),
 		cmocka_unit_test(fake_unknowns),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
