@@ -119,11 +119,12 @@ struct dx dx_own(struct dx_engine *e, const struct conv *conv, enum dir dir)
 static bool call_pdu(struct dx *x, const struct dissector *d, struct bytes in, bool is_snapped)
 {
 	struct dx_engine *e = x->engine;
+	struct dx_stream *s = &e->dc->s[x->dir];
 	bool ok = d->pdu(x, in);
 	ASSERT(!e->open);
 	struct dx_proto_counters *count = &e->proto[e->dc->proto];
 	if (ok)
-		e->dc->good = true;
+		s->good = true;
 	else if (!is_snapped)
 		count->malformed++;
 	return ok;

@@ -35,6 +35,7 @@ struct dx_stream {
 	bool far;        /* resync after a gap or mid-stream: much may have to be passed */
 	bool dead;
 	bool over; /* dx_end was here */
+	bool good; /* a message has made sense */
 };
 
 /* A conversation that a dissector reads. */
@@ -43,7 +44,6 @@ struct dx_conv {
 	uint32_t state;        /* in the dissector's pool */
 	uint32_t extra;
 	uint8_t proto;
-	bool good;  /* a message has made sense */
 	bool ended; /* the dissector's `end` was called */
 	bool midstream;
 	/* evict.c's: whose it is, and in which order those go that have what */
@@ -119,6 +119,15 @@ void dx_gap(struct dx_engine *e, struct dx_conv *dc, enum dir dir, uint64_t n);
 /* That direction is over: what only the end ends is read, and when both are over the dissector's `end`
  * called. A second call does nothing. To be called for both before dx_conv_fini. */
 void dx_end(struct dx_engine *e, struct dx_conv *dc, const struct conv *conv, bool *encrypted, enum dir dir);
+/* A message has made sense; messages of both directions have. */
+static inline bool dx_is_good(const struct dx_conv *dc)
+{
+	return dc->s[0].good || dc->s[1].good;
+}
+static inline bool dx_is_talk(const struct dx_conv *dc)
+{
+	return dc->s[0].good && dc->s[1].good;
+}
 /* True when the next n bytes of this direction will be passed by whatever they hold. */
 bool dx_skips(const struct dx_conv *dc, enum dir dir, uint64_t n);
 /* One datagram. dc->state may be 0 for a dissector without state. False: malformed. */

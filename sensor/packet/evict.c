@@ -15,19 +15,16 @@ static struct dx_conv *conv_at(const struct flows *t, uint32_t i)
 	return pool_at(&t->convs, i);
 }
 
-/* Its end is told; it is counted on, and, if its messages come whole, read again when the next one comes. */
+/* Its end is told. When it speaks again it is read again, from the middle. */
 static void end_reading(struct flows *t, struct flow *f)
 {
 	t->evicting = true;
 	stream_end(t, f);
 	t->evicting = false;
+	if (f->ident != IDENT_READ)
+		return; /* the end was its dissector's last word */
 	flow_release(t, f);
-	if (f->key.proto == L4_TCP) {
-		f->ident = IDENT_DONE;
-		f->flags |= FLOW_REFUSED_BY_ALL;
-	} else {
-		f->ident = IDENT_NEW;
-	}
+	f->ident = IDENT_NEW;
 }
 
 static void end_reader(struct flows *t, uint32_t conv)
@@ -56,13 +53,12 @@ void evict_half(struct flows *t, uint32_t keep)
 	}
 	half_release(t, f, DIR_CLIENT);
 	half_release(t, f, DIR_SERVER);
-	f->flags |= FLOW_REFUSED_BY_ALL;
 }
 
-static void note(struct lru *l, uint32_t conv, bool has, bool is_good, uint64_t now_s)
+static void note(struct lru *l, uint32_t conv, bool has, bool is_talk, uint64_t now_s)
 {
 	if (has)
-		lru_touch(l, conv, is_good, now_s);
+		lru_touch(l, conv, is_talk, now_s);
 	else
 		lru_del(l, conv);
 }
@@ -78,9 +74,9 @@ void evict_after_call(struct flows *t, uint32_t conv)
 	struct dx_engine *e = t->engine;
 	uint64_t now_s = e->ts_ns / SECOND;
 	uint32_t i;
-	lru_touch(&t->by_conv, conv, dc->good, now_s);
-	note(&t->by_extra, conv, dc->extra, dc->good, now_s);
-	note(&t->by_inflater, conv, has_inflater(dc), dc->good, now_s);
+	lru_touch(&t->by_conv, conv, dx_is_talk(dc), now_s);
+	note(&t->by_extra, conv, dc->extra, dx_is_talk(dc), now_s);
+	note(&t->by_inflater, conv, has_inflater(dc), dx_is_talk(dc), now_s);
 	if (t->evicting)
 		return;
 	while (e->extras.used > t->limits->extras && (i = lru_oldest(&t->by_extra, conv))) {

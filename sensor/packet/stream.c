@@ -180,7 +180,7 @@ static void feed(struct flows *t, struct flow *f, enum dir dir, const struct pac
 		evict_after_call(t, f->reader);
 		return;
 	}
-	bool good = dc->good;
+	bool good = dx_is_good(dc);
 	flow_release(t, f);
 	f->ident = IDENT_DONE;
 	f->flags |= FLOW_REFUSED_BY_ALL;
@@ -569,7 +569,7 @@ static void touch(struct flows *t, struct flow *f)
 	const struct dx_conv *dc = conv_of(t, f);
 	for (enum dir d = DIR_CLIENT; d <= DIR_SERVER; d++)
 		if (half_at(t, f, d))
-			lru_touch(&t->by_half, f->half[d], dc && dc->good, t->engine->ts_ns / SECOND);
+			lru_touch(&t->by_half, f->half[d], dc && dx_is_talk(dc), t->engine->ts_ns / SECOND);
 }
 
 /* What this packet acknowledges of the other direction; holes there that it proves. */
