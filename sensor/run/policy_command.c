@@ -110,6 +110,7 @@ static bool take(struct policy_command *c, int letter, const char *value)
 {
 	switch (letter) {
 	case OPT_WORD:
+	case 'r':
 		c->args[c->n_args++] = value;
 		return *value || wrong(c, "an empty word is nothing to read");
 	case 'p':
@@ -206,6 +207,8 @@ static bool check_words(struct policy_command *c)
 	if (c->word == POLICY_explain && !c->event)
 		return wrong(c, "explain needs an event: --event FILE, one line of events.jsonl or a YAML "
 				"mapping");
+	if (c->word == POLICY_suggest && c->n_args == 0)
+		return wrong(c, "nothing to read: policy suggest -r CAPTURE");
 	return check_format(c);
 }
 
@@ -331,7 +334,7 @@ static bool load_config(struct policy_command *c)
 
 static bool load(struct policy_command *c, const char *default_dir)
 {
-	bool words = c->word != POLICY_explain && c->n_args > 0;
+	bool words = c->word != POLICY_explain && c->word != POLICY_suggest && c->n_args > 0;
 	const char *one = c->policies ? c->policies : *c->config.policies ? c->config.policies : default_dir;
 	c->dirs = calloc(c->n_args + 1, sizeof *c->dirs);
 	if (!c->dirs)
@@ -370,7 +373,8 @@ static int run(struct policy_command *c, const char *default_dir)
 		[POLICY_test] = policy_prove,
 		[POLICY_explain] = policy_explain,
 		[POLICY_coverage] = policy_coverage,
-		[POLICY_dump] = policy_dump };
+		[POLICY_dump] = policy_dump,
+		[POLICY_suggest] = policy_suggest };
 	if (!load_config(c))
 		return *c->error ? policy_fail("%s", c->error) : policy_refuse(c);
 	if (!load(c, default_dir) && c->word != POLICY_check)

@@ -1,6 +1,6 @@
 /*
  * policy_command: `wardwatch policy ...`, for whoever writes policies: check, list, test, explain, coverage,
- * dump. Each is a program run of its own: it may allocate, and returns the exit code.
+ * dump, suggest. Each is a program run of its own: it may allocate, and returns the exit code.
  */
 #ifndef WW_RUN_POLICY_COMMAND_H
 #define WW_RUN_POLICY_COMMAND_H
@@ -49,6 +49,7 @@ int policy_prove(struct policy_command *c); /* test */
 int policy_explain(struct policy_command *c);
 int policy_coverage(struct policy_command *c);
 int policy_dump(struct policy_command *c);
+int policy_suggest(struct policy_command *c);
 
 /* file:line:column: code sentence, of the levels in the set (1 << DIAG_ERROR ...). */
 void policy_say(FILE *out, const struct diag *d, unsigned levels);

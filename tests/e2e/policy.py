@@ -126,7 +126,8 @@ def wrong_usage(program, folder):
         (["check", "--format"], "argument"),
         (["dump", "--format", "text"], "json"), (["list", "--event", "x"], "policy explain"),
         (["check", "--min-status", "good"], "experimental"), (["check", "-c", "/no/such"], "/no/such"),
-        (["check", "--empty-quantifier=keep"], "drop"), (["list", str(folder / "none")], "none"), (["explain"], "RULE"), (["explain", "n1", *with_rules], "--event"),
+        (["check", "--empty-quantifier=keep"], "drop"), (["suggest"], "-r CAPTURE"), (["suggest", "--from-baseline"], "later version"),
+        (["suggest", "-r", folder / "no.pcap"], "no.pcap"), (["list", str(folder / "none")], "none"), (["explain"], "RULE"), (["explain", "n1", *with_rules], "--event"),
         (["explain", "n1", "n2", "--event", event, *with_rules], "one rule"),
         (["explain", "n11", "--event", event, *with_rules], 'is it "n1"'),
         (["explain", "n1", "--event", folder / "no-event", *with_rules], "no-event"),
@@ -343,6 +344,38 @@ def dumped(program, folder):
         yield f"dump --ast: {trees[:3]}"
 
 
+def suggested(program, folder):
+    """What is suggested of a capture loads, and allows all of that capture but nothing else."""
+    capture = ward.TOP / "pcaps/ward.pcap"
+    tree = folder / "site"
+    tree.mkdir()
+    (tree / "zones.yml").write_text("dialect: wardwatch/1\nkind: zones\nzones:\n    imaging: {cidr: [10.60.30.0/24]}\n    'no': {cidr: [10.60.20.0/24]}\n")
+    done = run(program, "suggest", "-p", tree, "-r", capture)
+    if done.returncode or done.stderr or done.stdout != run(program, "suggest", "-p", tree, capture).stdout:
+        yield f"suggest: exit status {done.returncode}: {done.stderr}"
+    for line in ("name: suggested-imaging", "applies-to: {zone: imaging}", "to: {zone: imaging}, transport: tcp, ports: [8443], protocol: [tls]}    # 1 conversation"):
+        if line not in done.stdout:
+            yield f"suggest: no {line!r} in:\n{done.stdout}"
+
+    def violations(text):
+        (tree / "suggested.yml").write_text(text.replace("mode: learn", "mode: alert"))
+        checked = run(program, "check", tree)
+        if checked.returncode or "0 warnings" not in checked.stdout:
+            return [checked.stdout]
+        alerts = ward.Run(program, capture, options=["-q"], policies=tree).lines("alerts.jsonl")
+        return [a["event"]["reason"] for a in alerts]
+    if violations(done.stdout):
+        yield f"suggest: what it suggests does not allow what it saw: {violations(done.stdout)}"
+    less = "".join(line for line in done.stdout.splitlines(True) if "ports: [23]" not in line)
+    if not any("port 23" in reason for reason in violations(less)):
+        yield f"suggest: without the entry for Telnet nothing happens: {violations(less)}"
+    empty = folder / "empty.pcap"
+    empty.write_bytes(capture.read_bytes()[:24])
+    done = run(program, "suggest", "-p", tree, "-r", empty)
+    if done.returncode or not done.stdout.startswith("# no conversation"):
+        yield f"suggest of nothing: {done.stdout}{done.stderr}"
+
+
 def shipped(program, folder):
     """Ours load without a word, pass their tests and are covered, also when no directory is named."""
     for arguments in (["check", POLICIES], ["check"]):
@@ -353,7 +386,7 @@ def shipped(program, folder):
 
 def main(program):
     bad = []
-    for part in (mistakes, wrong_usage, explained, proved, covered, listed, quantifiers, dumped, shipped):
+    for part in (mistakes, wrong_usage, explained, proved, covered, listed, quantifiers, suggested, dumped, shipped):
         with tempfile.TemporaryDirectory(prefix="policy-") as name:
             bad += [f"{part.__name__}: {problem}" for problem in part(program, Path(name))]
     print("\n".join(bad) or "every command of policy says what it should")
