@@ -61,9 +61,9 @@ static void say(const struct diag *d, bool all)
 		fprintf(stderr, "wardwatch: %s", named ? m->file : "");
 		if (named && m->line)
 			fprintf(stderr, ":%u:%u", m->line, m->column);
-		fprintf(stderr, "%s%s%s", named ? ": " : "", m->level == DIAG_WARNING ? "warning: " : "",
+		fprintf(stderr, "%s%s%s%s%s\n", named ? ": " : "",
+			m->level == DIAG_WARNING ? "warning: " : "", m->code, *m->code ? " " : "",
 			m->text ? m->text : "out of memory");
-		fprintf(stderr, *m->code ? " [%s]\n" : "\n", m->code);
 	}
 }
 
