@@ -138,6 +138,34 @@ static const char *firewall_action(const struct event *e)
 	return !answers || e->event != FLOW_EV_END ? "" : fact_uint(answers) ? "accept" : "drop";
 }
 
+/* Who reset a conversation is not kept, so RSTO and RSTR are never said. */
+static const char *zeek_state(const struct event *e)
+{
+	static const char *const states[][2] = { { "attempt", "S0" }, { "refused", "REJ" },
+		{ "established", "S1" }, { "closed", "SF" }, { "midstream", "OTH" } };
+	const struct fact *state = fact_find(e, FLOW_STATE),
+			  *answers = fact_find(e, FLOW_DESTINATION_PACKETS);
+	struct bytes text = state ? fact_value(state, 0) : (struct bytes){ 0 };
+	if (e->proto != PROTO_flow || e->event != FLOW_EV_END)
+		return "";
+	for (size_t i = 0; i < sizeof states / sizeof *states; i++)
+		if (bytes_is(text, states[i][0]))
+			return states[i][1];
+	return text.n || !answers ? "" : fact_uint(answers) ? "SF" : "S0";
+}
+
+static struct bytes zeek_service(const struct event *e)
+{
+	static const char *const services[][2] = { { "tls", "ssl" }, { "vnc", "rfb" }, { "smbv1", "smb" },
+		{ "smbv23", "smb" }, { "kerberos", "krb" } };
+	const struct fact *protocol = e->proto == PROTO_flow ? fact_find(e, FLOW_PROTOCOL) : NULL;
+	struct bytes text = protocol ? fact_value(protocol, 0) : (struct bytes){ 0 };
+	for (size_t i = 0; i < sizeof services / sizeof *services; i++)
+		if (bytes_is(text, services[i][0]))
+			return bytes_str(services[i][1]);
+	return text;
+}
+
 static struct leaf derived_leaf(const struct event *e, struct common_value *c, enum common_field field)
 {
 	struct bytes action = bytes_str(firewall_action(e));
@@ -149,6 +177,10 @@ static struct leaf derived_leaf(const struct event *e, struct common_value *c, e
 		l = bool_leaf(c, !bytes_is(action, "accept"));
 		l.n = action.n > 0;
 		return l;
+	case COMMON_ZEEK_STATE:
+		return text_leaf(c, bytes_str(zeek_state(e)));
+	case COMMON_ZEEK_SERVICE:
+		return text_leaf(c, zeek_service(e));
 	case COMMON_IS_IPV6:
 		return bool_leaf(c, e->conv.src.family == 6);
 	case COMMON_INITIATED:

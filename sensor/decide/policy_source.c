@@ -14,24 +14,24 @@ static const struct row {
 	enum where where;
 	unsigned flags;
 } sources[] = {
-	{ "zeek", "conn", "", "flow", WHERE_ALL, 0 },
+	{ "zeek", "conn", "", "flow", WHERE_ENDED, 0 },
 	{ "zeek", "ssl", "", "tls", WHERE_ALL, 0 },
 	{ "zeek", "rfb", "", "vnc", WHERE_ALL, 0 },
 	{ "zeek", "smb_files", "", "smb", WHERE_SMB_FILE, 0 },
 	{ "zeek", "smb_mapping", "", "smb", WHERE_SMB_TREE, 0 },
 	{ "zeek", "files", "", "file", WHERE_ALL, 0 },
-	{ "", "connection", "network", "flow", WHERE_ALL, 0 },
+	{ "", "connection", "network", "flow", WHERE_ENDED, 0 },
 	{ "", "dns", "network", "dns", WHERE_ALL, 0 },
 	{ "", "", "dns", "dns", WHERE_ALL, 0 },
-	{ "", "", "firewall", "flow", WHERE_ALL, 0 },
+	{ "", "", "firewall", "flow", WHERE_ENDED, 0 },
 	{ "", "", "proxy", "http", WHERE_TO_OUTSIDE, 0 },
 	{ "", "", "webserver", "http", WHERE_TO_HOME, 0 },
 	{ "windows", "", "dns_query", "dns", WHERE_ALL, OF_HOST },
 	{ "linux", "", "dns_query", "dns", WHERE_ALL, OF_HOST },
 	{ "macos", "", "dns_query", "dns", WHERE_ALL, OF_HOST },
-	{ "windows", "", "network_connection", "flow", WHERE_ALL, OF_HOST },
-	{ "linux", "", "network_connection", "flow", WHERE_ALL, OF_HOST },
-	{ "macos", "", "network_connection", "flow", WHERE_ALL, OF_HOST },
+	{ "windows", "", "network_connection", "flow", WHERE_ENDED, OF_HOST },
+	{ "linux", "", "network_connection", "flow", WHERE_ENDED, OF_HOST },
+	{ "macos", "", "network_connection", "flow", WHERE_ENDED, OF_HOST },
 	{ "rpc_firewall", "", "application", "dce_rpc", WHERE_ALL, 0 },
 };
 
@@ -180,6 +180,8 @@ bool logsource_can_judge(struct loader *l, const struct rule *r, const struct ya
 
 /* Written as rules write it, so that one evaluator judges it and one explanation tells of it. */
 static const char *const where_text[WHERE_N] = {
+	/* Such logs have one line of a conversation, with its outcome; we have several events. */
+	[WHERE_ENDED] = "{ended: {event.action: end}, condition: ended}",
 	[WHERE_SMB_FILE] = "{log_source: {smb.object: file}, condition: log_source}",
 	[WHERE_SMB_TREE] = "{log_source: {smb.object: tree}, condition: log_source}",
 	[WHERE_TO_HOME] =

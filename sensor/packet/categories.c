@@ -18,7 +18,7 @@ static const struct field flow_fields[] = {
 	{ 0 },
 };
 static const char *const flow_events[] = {
-	[FLOW_EV_START] = "start", [FLOW_EV_LABEL] = "label", [FLOW_EV_END] = "end", NULL
+	[FLOW_EV_END] = "end", [FLOW_EV_START] = "start", [FLOW_EV_LABEL] = "label", NULL
 };
 static const struct dissector dissector_flow = {
 	.name = "flow", .fields = flow_fields, .events = flow_events

@@ -5,7 +5,7 @@
 
 #include "packet/event.h"
 
-enum flow_event { FLOW_EV_START, FLOW_EV_LABEL, FLOW_EV_END };
+enum flow_event { FLOW_EV_END, FLOW_EV_START, FLOW_EV_LABEL };
 enum flow_field {
 	FLOW_PROTOCOL, /* dissector's name, or nDPI's label in lower case */
 	FLOW_STATE,    /* TCP: "attempt", "refused", "established", "closed", "reset", "midstream" */

@@ -36,7 +36,7 @@ static void attached(void **state)
 		const char *source, *category;
 		enum where where;
 	} rows[] = {
-		{ "{product: zeek, service: conn}", "flow", WHERE_ALL },
+		{ "{product: zeek, service: conn}", "flow", WHERE_ENDED },
 		{ "{product: zeek, service: ssl}", "tls", WHERE_ALL },
 		{ "{product: zeek, service: rfb}", "vnc", WHERE_ALL },
 		{ "{product: zeek, service: kerberos}", "kerberos", WHERE_ALL },
@@ -44,15 +44,15 @@ static void attached(void **state)
 		{ "{product: zeek, service: smb_files}", "smb", WHERE_SMB_FILE },
 		{ "{product: zeek, service: smb_mapping}", "smb", WHERE_SMB_TREE },
 		{ "{product: zeek, service: files}", "file", WHERE_ALL },
-		{ "{category: network, service: connection}", "flow", WHERE_ALL },
+		{ "{category: network, service: connection}", "flow", WHERE_ENDED },
 		{ "{category: network, service: dns}", "dns", WHERE_ALL },
 		{ "{category: dns}", "dns", WHERE_ALL },
-		{ "{category: firewall, product: anything}", "flow", WHERE_ALL },
+		{ "{category: firewall, product: anything}", "flow", WHERE_ENDED },
 		{ "{category: proxy}", "http", WHERE_TO_OUTSIDE },
 		{ "{category: webserver, product: apache}", "http", WHERE_TO_HOME },
 		{ "{category: application, product: rpc_firewall}", "dce_rpc", WHERE_ALL },
 		{ "{category: dns_query, product: windows}", "dns", WHERE_ALL },
-		{ "{category: network_connection, product: macos}", "flow", WHERE_ALL },
+		{ "{category: network_connection, product: macos}", "flow", WHERE_ENDED },
 		{ "{product: wardwatch, service: hl7}", "hl7", WHERE_ALL },
 	};
 	const struct policy_options o = { .compat_host = true };

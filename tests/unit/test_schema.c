@@ -69,7 +69,7 @@ static void names(void **state)
 	assert_int_equal(number("flow", "process.executable"), FIELD_UNKNOWN);
 	assert_true(number("dns", "destination.domain") >= 0);
 	assert_int_equal(number("kerberos", "service"), number("kerberos", "kerberos.service"));
-	assert_int_equal(number("flow", "service"), COMMON_PROTOCOL);
+	assert_int_equal(number("flow", "service"), COMMON_ZEEK_SERVICE);
 	assert_int_equal(number("smb", "service"), FIELD_UNKNOWN);
 	assert_int_equal(number("flow", "action"), COMMON_FIREWALL_ACTION);
 	assert_int_equal(number("dns", "firewall.action"), FIELD_UNKNOWN);
