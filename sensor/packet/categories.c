@@ -93,6 +93,22 @@ static const struct dissector dissector_segmentation = {
 	.name = "segmentation", .fields = segmentation_fields, .events = segmentation_events
 };
 
+static const struct field sensor_fields[] = {
+	[SENSOR_COUNTER] = { "sensor.counter", FACT_STR, OPEN, false },
+	[SENSOR_VALUE] = { "sensor.value", FACT_UINT, OPEN, false },
+	[SENSOR_SHARE] = { "sensor.share", FACT_UINT, OPEN, false },
+	{ 0 },
+};
+static const char *const sensor_events[] = { [SENSOR_EV_TABLE_FULL] = "table_full",
+	[SENSOR_EV_LOSS] = "loss",
+	[SENSOR_EV_ONE_SIDED] = "one_sided",
+	[SENSOR_EV_DUPLICATES] = "duplicates",
+	[SENSOR_EV_CLOCK_JUMP] = "clock_jump",
+	NULL };
+static const struct dissector dissector_sensor = {
+	.name = "sensor", .fields = sensor_fields, .events = sensor_events
+};
+
 static const struct field named_fields[] = {
 #define NAMED_CATEGORY(name)
 #define NAMED(category, name, type, privacy, list) { name, type, privacy, list },
@@ -123,6 +139,7 @@ const struct dissector *const dissectors[PROTO_N] = {
 	[PROTO_phi] = &dissector_phi,
 	[PROTO_asset] = &dissector_asset,
 	[PROTO_segmentation] = &dissector_segmentation,
+	[PROTO_sensor] = &dissector_sensor,
 	[PROTO_named] = &dissector_named,
 };
 

@@ -54,6 +54,20 @@ enum segmentation_field {
 	SEGMENTATION_SL, /* of the device's zone */
 };
 
+/* Written by the sensor of itself: packet/health.h. */
+enum sensor_event {
+	SENSOR_EV_TABLE_FULL, /* a limit was hit */
+	SENSOR_EV_LOSS,       /* bytes lost in holes of streams, or packets cut short */
+	SENSOR_EV_ONE_SIDED,  /* of TCP conversations one side is seen */
+	SENSOR_EV_DUPLICATES, /* the mirror port sends packets twice */
+	SENSOR_EV_CLOCK_JUMP, /* a packet lies long before an earlier one */
+};
+enum sensor_field {
+	SENSOR_COUNTER, /* which: a name of limits.def or counters.def, or "clock" */
+	SENSOR_VALUE,   /* how many in the minute; of the clock: seconds */
+	SENSOR_SHARE,   /* percent */
+};
+
 enum phi_field { PHI_CLASSES_FIELD, PHI_COUNT, PHI_CONTAINER, PHI_ENCRYPTED, PHI_PATIENT };
 
 /* "hl7", or "x509" when the event overrides its dissector's category; and the name without that. */

@@ -195,6 +195,7 @@ enum proto {
 	PROTO_phi,
 	PROTO_asset,
 	PROTO_segmentation,
+	PROTO_sensor,
 	PROTO_named, /* named.def: written in tests only */
 	PROTO_N
 };

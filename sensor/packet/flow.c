@@ -303,6 +303,18 @@ void flow_release(struct flows *t, struct flow *f)
 		f->reader = 0;
 }
 
+/* Probes that nobody answers are one-sided too, but short. */
+enum { SIDE_PACKETS = 4 };
+
+static void count_sides(struct flows *t, const struct flow *f)
+{
+	if (f->key.proto != L4_TCP || f->state == FLOW_ATTEMPT || f->state == FLOW_REFUSED ||
+		f->packets[0] + (uint64_t)f->packets[1] < SIDE_PACKETS)
+		return;
+	t->counters->tcp_ended++;
+	t->counters->tcp_one_sided += !f->packets[0] || !f->packets[1];
+}
+
 static void end_at(struct flows *t, struct flow *f, uint64_t ts_ns)
 {
 	uint32_t i = flow_index(t, f);
@@ -312,6 +324,7 @@ static void end_at(struct flows *t, struct flow *f, uint64_t ts_ns)
 	if (f->ident == IDENT_LABEL)
 		identify_label(t, f, NULL);
 	write_event(t, f, NULL, FLOW_EV_END);
+	count_sides(t, f);
 	t->engine->ts_ns = engine_ts;
 	flow_release(t, f);
 	if (f->wheel.prev)

@@ -8,6 +8,7 @@
 
 #include "base/ring.h"
 #include "decide/policy.h"
+#include "packet/health.h"
 #include "run/sink.h"
 
 struct hub;
@@ -25,6 +26,8 @@ struct hub {
 	struct policy_run *policy;
 	struct outputs *outputs; /* or NULL */
 	struct hub_tap tap;
+	struct health health;
+	uint64_t now_ns, packet; /* of the record in hand */
 };
 
 struct hub_setup {

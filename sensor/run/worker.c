@@ -1,13 +1,29 @@
 #include "run/worker.h"
 
+static void tell_health(void *arg, const struct health_news *n)
+{
+	struct worker *w = arg;
+	const struct conv nobody = { 0 };
+	struct dx x = dx_own(&w->engine, &nobody, DIR_CLIENT);
+	ev_begin_own(&x, PROTO_sensor, n->event);
+	ev_text(&x, SENSOR_COUNTER, n->counter);
+	ev_uint(&x, SENSOR_VALUE, n->value);
+	if (n->share)
+		ev_uint(&x, SENSOR_SHARE, n->share);
+	ev_end(&x);
+}
+
 void worker_packet(struct worker *w, const struct frame *f)
 {
 	struct packet p;
 	enum dir dir;
+	uint64_t latest_ns = w->decode.last_ns;
 	enum decoded is = decode_frame(&w->decode, f, &p);
 
 	dx_engine_packet(&w->engine, w->decode.last_ns, f->number);
 	flows_advance(&w->flows, w->decode.last_ns);
+	health_time(&w->health, f->ts_ns, latest_ns);
+	health_look(&w->health, &w->counters, w->decode.last_ns, tell_health, w);
 	if (dedup_is_copy(&w->dedup, f->ts_ns, is, &p))
 		return;
 	if (is == DECODE_FRAGMENT)
@@ -51,4 +67,5 @@ void worker_fini(struct worker *w)
 void worker_finish(struct worker *w)
 {
 	flows_finish(&w->flows);
+	health_finish(&w->health, &w->counters, w->decode.last_ns, tell_health, w);
 }

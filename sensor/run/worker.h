@@ -11,6 +11,7 @@
 #include "packet/decode.h"
 #include "packet/dedup.h"
 #include "packet/flow.h"
+#include "packet/health.h"
 #include "packet/label.h"
 
 struct worker {
@@ -21,6 +22,7 @@ struct worker {
 	struct dx_engine engine;
 	struct flows flows;
 	struct labels *labels; /* NULL: identify is off */
+	struct health health;
 };
 
 struct worker_setup {
