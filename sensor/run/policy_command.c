@@ -68,8 +68,8 @@ static void help(FILE *out)
 		fprintf(out, "  %-26s %s%s%s%s\n", left, *r->commands ? "(" : "", r->commands,
 			*r->commands ? ") " : "", r->sentence);
 	}
-	fputs("\nExit status: 0 good; 1 something is wrong, a test failed, or the command line is.\n"
-	      "More in wardwatch(8).\n",
+	fputs("\nExit status: 0 good; 1 something is wrong, a test failed, or the command line is;\n"
+	      "2 a capture was damaged behind a good start.\nMore in wardwatch(8).\n",
 		out);
 }
 

@@ -3,6 +3,7 @@
 #include "decide/correlate.h"
 #include "decide/event_write.h"
 #include "decide/mask.h"
+#include "decide/suppress.h"
 #include "run/documents.h"
 #include "run/policy_command.h"
 
@@ -62,7 +63,9 @@ static size_t add_wanted(char out[WANTED], size_t at, const struct yaml_node *v)
 static const char *wanted(
 	const struct yaml_node *detection, const char *identifier, const char *item, char out[WANTED])
 {
-	const struct yaml_node *map = detection && identifier ? yaml_get(detection, identifier) : NULL;
+	const struct yaml_node *map = !detection || !identifier ? NULL
+				      : *identifier             ? yaml_get(detection, identifier)
+								: detection;
 	const struct yaml_node *v = map && map->type == YAML_MAP ? yaml_get(map, item) : NULL;
 	size_t at = 0;
 	*out = 0;
@@ -120,11 +123,11 @@ static bool is_wrapper(const struct detect_step *s, const struct detect_step *en
 	return kids == 1;
 }
 
-/* Does it hold? `detection` is what it was compiled from, or NULL. */
-static bool put_tree(struct explanation *x, const struct detect *d, const struct yaml_node *detection)
+/* Does it hold? `detection` is what it was compiled from, or NULL; identifier "": one mapping alone. */
+static bool put_tree(struct explanation *x, const struct detect *d, const struct yaml_node *detection,
+	const char *identifier)
 {
 	struct detect_record r = { .step = x->steps, .cap = STEPS };
-	const char *identifier = NULL;
 	unsigned condition = UINT32_MAX, wrappers[DEPTH] = { 0 }; /* above a step of that depth */
 	bool held = detect_explain(d, event_view_as_view(x->view), &r);
 	size_t n = r.n < STEPS ? r.n : STEPS;
@@ -165,12 +168,31 @@ static bool put_filters(struct explanation *x)
 	for (size_t i = 0; i < x->rule->n_filters; i++) {
 		const struct rule_filter *f = &x->rule->filters[i];
 		printf("filter \"%s\"\n", f->title);
-		bool one = put_tree(x, f->detect, NULL);
+		bool one = put_tree(x, f->detect, NULL, NULL);
 		if (!one)
 			puts("  it takes this event out");
 		held = held && one;
 	}
 	return held;
+}
+
+/* What becomes of the alert. */
+static void put_suppressions(struct explanation *x)
+{
+	static const char *const does[] = { [SUPPRESS_DROP] = "holds the alert back",
+		[SUPPRESS_LOWER] = "lowers its level",
+		[SUPPRESS_TAG] = "tags it",
+		[SUPPRESS_SUMMARIZE] = "holds it back for its summary" };
+	char until[TIME_TEXT];
+	for (size_t i = 0; i < x->rule->n_suppressions; i++) {
+		const struct rule_suppression *s = &x->rule->suppressions[i];
+		time_text(s->entry->expires_ns, until);
+		printf("suppression \"%s\", until %.10s\n", s->entry->id, until);
+		bool held = !s->match || put_tree(x, s->match, s->entry->match, "");
+		if (held)
+			printf("  %s\n", x->event->ts_ns < s->entry->expires_ns ? does[s->entry->action]
+										: "has expired");
+	}
 }
 
 static void put_head(struct explanation *x)
@@ -214,11 +236,17 @@ static void explain(struct explanation *x)
 	bool held = true;
 	if (r->source) {
 		puts("log source");
-		held = put_tree(x, r->source, NULL);
+		held = put_tree(x, r->source, NULL, NULL);
 	}
 	puts("detection");
-	held = put_tree(x, r->detect, yaml_get(r->doc, "detection")) && held;
+	held = put_tree(x, r->detect, yaml_get(r->doc, "detection"), NULL) && held;
 	held = put_filters(x) && held;
+	if (held && !schedule_holds(r->schedule, x->event->ts_ns)) {
+		puts("schedule\n  not at this time");
+		held = false;
+	}
+	if (held)
+		put_suppressions(x);
 	printf("%s%s\n", held ? "yes: the rule fires" : "no: the rule does not fire",
 		held && r->silent    ? ", but says nothing of its own (alert: never)"
 		: held && r->counted ? ", which the correlations that count it hear of"

@@ -69,7 +69,7 @@ static bool replay(void *arg, const struct policy *policy, const char *path, con
 		.fingerprints = p->c->fingerprints,
 		.tap = { on_record, on_replayed, p } };
 	p->to = to;
-	return replay_run(&r, &path, 1, diag);
+	return replay_run(&r, &path, 1, diag) == 0;
 }
 
 /* ---- all alerts ------------------------------------------------------------------------------------- */

@@ -225,14 +225,13 @@ int policy_suggest(struct policy_command *c)
 		.fingerprints = c->fingerprints,
 		.tap = { .on_record = on_record, .arg = &s } };
 	diag_free(&c->diag); /* warnings on the policies are no news of the captures */
-	bool ok = replay_run(&r, c->args, c->n_args, &c->diag);
+	int code = replay_run(&r, c->args, c->n_args, &c->diag);
+	policy_say(stderr, &c->diag, 1u << DIAG_ERROR | 1u << DIAG_WARNING);
 	merge(&s);
-	if (ok && !s.lost)
+	if (s.lost)
+		code = policy_fail("out of memory");
+	else if (code != EXIT_WRONG)
 		put_all(&s);
 	free(s.seen);
-	if (s.lost)
-		return policy_fail("out of memory");
-	if (!ok)
-		policy_say(stderr, &c->diag, 1u << DIAG_ERROR | 1u << DIAG_WARNING);
-	return ok ? EXIT_GOOD : EXIT_WRONG;
+	return code;
 }

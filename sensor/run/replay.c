@@ -31,7 +31,7 @@ static void read_all(struct line *l, struct capture *c)
 	hub_finish(&l->hub);
 }
 
-bool replay_run(const struct replay *r, const char *const *paths, size_t n, struct diag *diag)
+int replay_run(const struct replay *r, const char *const *paths, size_t n, struct diag *diag)
 {
 	struct capture *c = capture_open(paths, n, diag);
 	struct line *l = c ? calloc(1, sizeof *l) : NULL;
@@ -46,17 +46,19 @@ bool replay_run(const struct replay *r, const char *const *paths, size_t n, stru
 		.policy = r->policy,
 		.fingerprints = r->fingerprints,
 		.tap = r->tap };
+	int code = 1;
 	bool ok = l && worker_init(&l->worker, &ws) && hub_init(&l->hub, &hs);
 	if (ok)
 		read_all(l, c);
 	else if (c)
 		diag_add(diag, DIAG_ERROR, paths[0], 0, 0, "E244", "not enough memory to replay it");
-	ok = ok && capture_end(c, diag) == 0;
+	if (ok)
+		code = capture_end(c, diag);
 	if (l) {
 		hub_fini(&l->hub);
 		worker_fini(&l->worker);
 	}
 	free(l);
 	capture_close(c);
-	return ok;
+	return code;
 }

@@ -15,7 +15,8 @@ struct replay {
 	struct hub_tap tap;
 };
 
-/* False after saying in diag what is wrong: a file is no capture, or is damaged. */
-bool replay_run(const struct replay *r, const char *const *paths, size_t n, struct diag *diag);
+/* The exit code of design.md section 12: 0; 1 when a file is no capture, 2 when one is damaged behind a good
+ * start, after saying so in diag. */
+int replay_run(const struct replay *r, const char *const *paths, size_t n, struct diag *diag);
 
 #endif

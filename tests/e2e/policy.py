@@ -175,6 +175,11 @@ filter:
     rules: any
     lab: {source.ip: 10.1.0.9}
     condition: not lab
+---
+dialect: wardwatch/1
+kind: suppressions
+suppressions:
+    - {id: sup-1, rules: [old_service], match: {source.ip: 10.1.0.7}, reason: being replaced, owner: it, expires: 2026-06-30, action: drop}
 """)
 
     def tell(rule_name, event):
@@ -187,6 +192,9 @@ filter:
         ("{category: telnet, destination.port: 23, source.ip: 10.2.0.1}", ["no: the rule does not fire", '<- out_of_range, it is "10.2.0.1"']),
         ("{category: telnet, destination.port: 23, source.ip: 10.1.0.9}", ["no: the rule does not fire", 'filter "Laboratory"', "takes this event out"]),
         ("{category: telnet, destination.port: 23, source.ip: 10.1.0.1, telnet.banner: welcome}", ["yes: the rule fires", "<- case"]),
+        ("{category: telnet, destination.port: 23, source.ip: 10.1.0.7}", ['suppression "sup-1", until 2026-0', "holds the alert back", "yes: the rule fires"]),
+        ("{category: telnet, destination.port: 23, source.ip: 10.1.0.7, time: '2026-08-01T00:00:00Z'}", ["has expired", "yes: the rule fires"]),
+        ("{category: telnet, destination.port: 23, source.ip: 10.1.0.6}", ['  no  source.ip: 10.1.0.7  <- differs, it is "10.1.0.6"', "yes: the rule fires"]),
         ("{category: dns}", ["no: the rule looks at events of telnet, and this is one of dns"]),
         ('{"@timestamp":"2026-03-01T08:00:00.000000Z","destination.ip":"10.1.0.2","destination.port":23,"event.action":"login","event.category":"telnet",'
          '"network.encrypted":false,"network.transport":"tcp","source.ip":"10.1.0.1","source.port":4000}\n', ["yes: the rule fires", "2026-03-01T08:00:00"]),
@@ -369,6 +377,11 @@ def suggested(program, folder):
     less = "".join(line for line in done.stdout.splitlines(True) if "ports: [23]" not in line)
     if not any("port 23" in reason for reason in violations(less)):
         yield f"suggest: without the entry for Telnet nothing happens: {violations(less)}"
+    cut = folder / "cut.pcap"
+    cut.write_bytes(capture.read_bytes()[:-9])
+    code = subprocess.run([program, "policy", "suggest", "-p", str(tree), "-r", str(cut)], capture_output=True, text=True, timeout=60)
+    if code.returncode != 2 or "name: suggested-imaging" not in code.stdout or "cut.pcap: C010" not in code.stderr:
+        yield f"suggest of a damaged capture: exit status {code.returncode}: {code.stderr}"
     empty = folder / "empty.pcap"
     empty.write_bytes(capture.read_bytes()[:24])
     done = run(program, "suggest", "-p", tree, "-r", empty)
@@ -382,6 +395,10 @@ def shipped(program, folder):
         done = run(program, *arguments)
         if done.returncode or done.stderr or not re.fullmatch(r"\d+ rules loaded; 0 errors, 0 warnings, 0 skipped\n", done.stdout):
             yield f"{arguments}: {done.stdout}{done.stderr}"
+    for command in ("test", "coverage"):
+        done = run(program, command, POLICIES)
+        if done.returncode or done.stderr:
+            yield f"{command}: {done.stdout[-3000:]}{done.stderr}"
 
 
 def main(program):

@@ -94,9 +94,35 @@ static void refused(void **state)
 	}
 }
 
+/* Two readers of a file: each mistake once, in the order of places. */
+static void sorted(void **state)
+{
+	static const struct {
+		const char *file, *code, *text;
+		unsigned line, column;
+	} rows[] = { { "b", "E1", "x", 1, 1 }, { "a", "E1", "x", 10, 1 }, { "a", "E1", "x", 9, 2 },
+		{ "a", "E1", "y", 9, 2 }, { "a", "E1", "x", 9, 2 }, { "a", "E2", "x", 9, 1 },
+		{ "b", "E1", "x", 1, 1 } };
+	struct diag d = { 0 };
+	char order[64] = "";
+	(void)state;
+	diag_sort(&d);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		diag_add(&d, DIAG_ERROR, rows[i].file, rows[i].line, rows[i].column, rows[i].code, "%s",
+			rows[i].text);
+	diag_sort(&d);
+	for (size_t i = 0, at = 0; i < d.n; i++)
+		at += (size_t)snprintf(order + at, sizeof order - at, "%s%u%s%s ", d.messages[i].file,
+			d.messages[i].line, d.messages[i].code, d.messages[i].text);
+	assert_string_equal(order, "a9E2x a9E1x a9E1y a10E1x b1E1x ");
+	assert_int_equal(d.errors, 5);
+	diag_free(&d);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(results), cmocka_unit_test(refused) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(results), cmocka_unit_test(refused),
+		cmocka_unit_test(sorted) };
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	return failed != 0;
 }
