@@ -47,6 +47,7 @@ struct alert {
 	const struct device *source, *destination; /* or NULL */
 	struct detect_reason reason;
 	enum level level;
+	const char *source_zone, *destination_zone; /* NULL: no zones are named, or none */
 	bool unsure; /* who began is a guess, and the rule is about who may: at most 50 sure */
 	unsigned score;
 	struct score_term terms[8];

@@ -47,6 +47,7 @@ bool policy_is_example(const char *folder);
 void policy_free(struct policy *p);
 /* Networks of the site besides the private ranges: what the options said, and `home` of the zones. */
 const struct network *policy_home(const struct policy *p, size_t *n);
+const struct zones *policy_zones(const struct policy *p);
 size_t policy_rules(const struct policy *p);
 
 struct policy_run;

@@ -45,6 +45,19 @@ struct rule_filter {
 	const struct detect *detect; /* must hold beside the rule's own */
 };
 
+/* One group or zone, of either of the sides given by bits. */
+struct rule_test {
+	enum member_kind kind;
+	uint8_t sides;
+	uint16_t number;
+};
+
+/* Any of its tests. */
+struct rule_clause {
+	struct rule_test *tests;
+	size_t n;
+};
+
 struct rule {
 	struct rule_text text;
 	struct detect *detect;                 /* NULL: a correlation */
@@ -59,6 +72,8 @@ struct rule {
 	bool silent;       /* sensor.alert: never */
 	bool counted;      /* speaks through the correlations that count it only */
 	bool always;       /* sensor.alert: always */
+	struct rule_clause *clauses; /* policy_limit.c: all of them hold */
+	size_t n_clauses, cap_clauses;
 	struct rule_feed *feeds;
 	size_t n_feeds, cap_feeds;
 	struct rule_filter *filters;
@@ -152,6 +167,11 @@ void filters_free(struct policy *p);
 void schedule_load(struct loader *l, struct rule *r, const struct yaml_node *v);
 /* Does the rule count at that time? NULL: always. */
 bool schedule_holds(const struct schedule *s, uint64_t ts_ns);
+
+/* `sensor.groups` or `sensor.zones`, and `scope`: E211, E223 for names that are not there. */
+void rule_limits(struct loader *l, struct rule *r, const struct yaml_node *map, enum member_kind kind);
+void rule_scope(struct loader *l, struct rule *r, const struct yaml_node *doc);
+bool rule_is_within(const struct rule *r, const struct view *v);
 
 /* For messages and checks of documents. */
 void load_error(struct loader *l, const struct yaml_node *at, const char *code, const char *format, ...)

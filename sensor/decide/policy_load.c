@@ -442,6 +442,11 @@ const struct network *policy_home(const struct policy *p, size_t *n)
 	return zones_home(p->names.zones, n);
 }
 
+const struct zones *policy_zones(const struct policy *p)
+{
+	return p->names.zones;
+}
+
 size_t policy_rules(const struct policy *p)
 {
 	return p->n_rules;

@@ -267,6 +267,8 @@ void rule_load(struct loader *l, const struct yaml_node *doc)
 	load_fields(l, doc, r, &r->text);
 	if (sensor && is_wardwatch(doc))
 		rule_sensor(l, r, sensor);
+	if (is_wardwatch(doc))
+		rule_scope(l, r, doc);
 	struct detect_env env = names_env(l, p->schema->category[category], is_wardwatch(doc));
 	r->detect = detect_compile_in(&env, detection);
 	if (r->detect && !rule_add(l, r))

@@ -100,10 +100,20 @@ static struct bytes by_values(const struct policy_run *r, const struct rule *rul
 	return bytes_of(out, at);
 }
 
+/* Where nobody named zones, those that are built in say nothing that the address does not. */
+static const char *zone_name(const struct policy_run *r, enum dir side)
+{
+	const struct zones *z = r->p->names.zones;
+	unsigned zone = zones_count(z) > ZONE_OWN ? event_view_zone(r->view, side) : (unsigned)ZONE_NONE;
+	return zone == ZONE_NONE ? NULL : zones_at(z, zone)->name;
+}
+
 void policy_alert(struct policy_run *r, struct alert *a, struct bytes by)
 {
 	a->source = event_view_device(r->view, DIR_CLIENT);
 	a->destination = event_view_device(r->view, DIR_SERVER);
+	a->source_zone = zone_name(r, DIR_CLIENT);
+	a->destination_zone = zone_name(r, DIR_SERVER);
 	a->unsure = a->event->proto == PROTO_segmentation && !a->event->conv.initiator_known;
 	if (!suppress_alert(r, a, by))
 		fold_hit(r->fold, r, a, by);

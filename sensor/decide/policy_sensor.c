@@ -203,7 +203,7 @@ static void check_sensor_keys(struct loader *l, const struct yaml_node *sensor)
 	static const char *const keys[] = { "category", "confidence", "score", "alert", "suppress",
 		"evidence", "maps", "response", "owner", "subject", "tests", "rearm", "groups", "zones",
 		"schedule", "inhibits", "timezone" };
-	static const char *const later[] = { "groups", "zones", "inhibits", "timezone" };
+	static const char *const later[] = { "inhibits", "timezone" };
 	load_keys(l, sensor, keys, sizeof keys / sizeof *keys, true);
 	for (size_t i = 0; i < sizeof later / sizeof *later; i++)
 		if (yaml_get(sensor, later[i]))
@@ -251,6 +251,10 @@ void rule_sensor(struct loader *l, struct rule *r, const struct yaml_node *senso
 		load_response(l, r, v);
 	if ((v = part(l, sensor, "schedule", YAML_MAP)))
 		schedule_load(l, r, v);
+	if ((v = part(l, sensor, "groups", YAML_MAP)))
+		rule_limits(l, r, v, MEMBER_GROUP);
+	if ((v = part(l, sensor, "zones", YAML_MAP)))
+		rule_limits(l, r, v, MEMBER_ZONE);
 	load_subject(l, r, sensor);
 	r->tests = part(l, sensor, "tests", YAML_LIST);
 }

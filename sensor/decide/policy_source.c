@@ -244,7 +244,8 @@ void logsource_free(struct policy *p)
 
 bool rule_holds(const struct rule *r, const struct view *v, struct detect_reason *reason)
 {
-	bool held = (!r->source || detect_eval(r->source, v, NULL)) && detect_eval(r->detect, v, reason);
+	bool held = (!r->source || detect_eval(r->source, v, NULL)) && detect_eval(r->detect, v, reason) &&
+		    rule_is_within(r, v);
 	for (size_t i = 0; held && i < r->n_filters; i++)
 		held = detect_eval(r->filters[i].detect, v, NULL);
 	return held;

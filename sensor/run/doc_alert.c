@@ -365,6 +365,10 @@ void alert_json(struct json_doc *d, const struct doc_context *ctx, const struct 
 	side_json(d, "source", a->source);
 	if (a->destination != a->source)
 		side_json(d, "destination", a->destination);
+	if (a->source_zone)
+		json_text(d, "wardwatch.source.zone", a->source_zone);
+	if (a->destination_zone)
+		json_text(d, "wardwatch.destination.zone", a->destination_zone);
 	sentence_json(d, a);
 	reason_json(d, a);
 	evidence_json(d, a);

@@ -1,5 +1,6 @@
 #include "run/documents.h"
 
+#include "decide/groups.h"
 #include "decide/types.h"
 
 #include <stdio.h>
@@ -80,6 +81,14 @@ static void addresses_json(struct json_doc *d, const struct device *dev)
 		json_uint(d, "wardwatch.device.vlan", vlans[i]);
 }
 
+static void zone_json(struct json_doc *d, const struct doc_context *ctx, const struct device *dev)
+{
+	const struct zones *z = ctx->zones;
+	unsigned zone = z && zones_count(z) > ZONE_OWN ? device_zone(z, dev) : (unsigned)ZONE_NONE;
+	if (zone != ZONE_NONE)
+		json_text(d, "wardwatch.device.zone", zones_at(z, zone)->name);
+}
+
 static void type_json(struct json_doc *d, const struct device *dev)
 {
 	const char *type = device_type(dev), *candidate;
@@ -137,6 +146,7 @@ void device_json(struct json_doc *d, const struct doc_context *ctx, const struct
 	json_time(d, "wardwatch.device.first_seen", first);
 	json_time(d, "wardwatch.device.last_seen", last);
 	addresses_json(d, dev);
+	zone_json(d, ctx, dev);
 	type_json(d, dev);
 	if (device_behind(dev)) {
 		device_id(device_behind(dev), id);

@@ -28,6 +28,8 @@ struct bytes event_protocol(const struct event *e)
 		return fact_text(e, PHI_CONTAINER);
 	if (e->proto == PROTO_credential)
 		return fact_text(e, CREDENTIAL_PROTOCOL);
+	if (e->proto == PROTO_segmentation)
+		return fact_text(e, SEGMENTATION_PROTOCOL);
 	return e->proto == PROTO_flow ? fact_text(e, FLOW_PROTOCOL) : (struct bytes){ 0 };
 }
 

@@ -13,8 +13,9 @@
 #include "packet/categories.h"
 
 struct doc_context {
-	const char *sensor_name; /* observer.name */
-	bool pseudonyms;         /* the site's key is from a file: pseudonyms may be shown */
+	const char *sensor_name;   /* observer.name */
+	bool pseudonyms;           /* the site's key is from a file: pseudonyms may be shown */
+	const struct zones *zones; /* to tell a device's zone; may be NULL */
 };
 
 /* A line of events.jsonl: flat dotted keys, named as policies name them. */

@@ -88,22 +88,23 @@ static const char *default_policies(void)
 
 static bool load_policies(struct program *p)
 {
-	const char *path = p->options.policies   ? p->options.policies
-			   : *p->config.policies ? p->config.policies
-						 : default_policies();
+	const char *one = *p->config.policies ? p->config.policies : default_policies();
+	const char *const *paths = p->options.n_policies ? p->options.policies : &one;
+	size_t n = p->options.n_policies ? p->options.n_policies : 1;
 	struct stat st;
-	if (stat(path, &st) != 0) {
-		diag_add(&p->diag, DIAG_ERROR, path, 0, 0, "",
-			"there are no policies here; -p names their directory");
+	for (size_t i = 0; i < n; i++)
+		if (stat(paths[i], &st) != 0)
+			diag_add(&p->diag, DIAG_ERROR, paths[i], 0, 0, "",
+				"there are no policies here; -p names their directory");
+	if (p->diag.errors)
 		return false;
-	}
 	p->config.policy.home = p->config.home.list;
 	p->config.policy.n_home = p->config.home.n;
-	p->policy = policy_load_with(&p->config.policy, &path, 1, &p->diag);
-	p->fingerprints = fingerprints_load(&path, 1, &p->diag);
+	p->policy = policy_load_with(&p->config.policy, paths, n, &p->diag);
+	p->fingerprints = fingerprints_load(paths, n, &p->diag);
 	diag_sort(&p->diag);
 	if (p->policy && p->diag.errors == 0 && policy_rules(p->policy) == 0)
-		diag_add(&p->diag, DIAG_WARNING, path, 0, 0, "",
+		diag_add(&p->diag, DIAG_WARNING, paths[0], 0, 0, "",
 			"holds no rules, so nothing is judged; -p names a directory of *.yml");
 	return p->policy && p->fingerprints && p->diag.errors == 0;
 }
@@ -116,7 +117,9 @@ static bool open_outputs(struct program *p)
 		.events = p->options.events || p->config.events,
 		.json = p->options.json,
 		.page = !p->options.json && !p->options.quiet,
-		.doc = { p->config.sensor_name, p->config.key.from_file } };
+		.doc = { .sensor_name = p->config.sensor_name,
+			.pseudonyms = p->config.key.from_file,
+			.zones = policy_zones(p->policy) } };
 	if (p->options.events && !c.dir) {
 		diag_add(&p->diag, DIAG_ERROR, "-", 0, 0, "", "--events needs an output directory: -o DIR");
 		return false;

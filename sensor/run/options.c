@@ -55,6 +55,14 @@ static bool add_word(struct options *o, const char *name)
 	return add_read(o, name);
 }
 
+static bool add_policies(struct options *o, const char *name)
+{
+	if (!*name)
+		return fail(o, "the policy directory (-p) %s", "is empty");
+	o->policies[o->n_policies++] = name;
+	return true;
+}
+
 static bool take(struct options *o, int letter, const char *value)
 {
 	switch (letter) {
@@ -63,7 +71,7 @@ static bool take(struct options *o, int letter, const char *value)
 	case 'o':
 		return set_once(o, &o->output, value, "the output directory (-o) %s");
 	case 'p':
-		return set_once(o, &o->policies, value, "the policy directory (-p) %s");
+		return add_policies(o, value);
 	case 'c':
 		return set_once(o, &o->config, value, "the configuration (-c) %s");
 	case 'q':
@@ -114,7 +122,8 @@ bool options_parse(struct options *o, int argc, char **argv)
 	char shorts[2 * ROWS + 3] = "-:";
 	size_t n = 2;
 	*o = (struct options){ .reads = calloc((size_t)argc + 1, sizeof *o->reads) };
-	if (!o->reads)
+	o->policies = calloc((size_t)argc + 1, sizeof *o->policies);
+	if (!o->reads || !o->policies)
 		return fail(o, "%s", "out of memory");
 	for (size_t i = 0; i < ROWS; i++) {
 		bool has = *rows[i].argument;
@@ -146,7 +155,8 @@ bool options_parse(struct options *o, int argc, char **argv)
 void options_fini(struct options *o)
 {
 	free(o->reads);
-	o->reads = NULL;
+	free(o->policies);
+	o->reads = o->policies = NULL;
 }
 
 void options_help(FILE *out)

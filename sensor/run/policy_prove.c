@@ -39,7 +39,7 @@ static void on_alert(void *arg, const struct alert *a)
 	struct proof *p = arg;
 	if (!p->alerts)
 		return;
-	alert_json(p->doc, &(struct doc_context){ p->c->config.sensor_name, false }, a);
+	alert_json(p->doc, &(struct doc_context){ .sensor_name = p->c->config.sensor_name }, a);
 	struct bytes line = json_nested(p->doc);
 	uint32_t n = (uint32_t)line.n;
 	fwrite(&n, sizeof n, 1, p->alerts);

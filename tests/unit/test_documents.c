@@ -25,7 +25,7 @@ const struct rule_text *rule_text(const struct rule *r)
 static struct json_doc *doc;
 static struct mask *mask;
 static struct privacy_key key;
-static const struct doc_context context = { "ward-east-1", false };
+static const struct doc_context context = { .sensor_name = "ward-east-1" };
 
 static unsigned field(enum proto proto, const char *name)
 {
@@ -102,7 +102,7 @@ static void suspect_bytes(void **state)
 static void pseudonyms(void **state)
 {
 	(void)state;
-	static const struct doc_context keyed = { "w", true };
+	static const struct doc_context keyed = { .sensor_name = "w", .pseudonyms = true };
 	struct phi_fact phi = { .class = PHI_MRN, .whole = privacy_pseudonym(&key, bytes_str("4711")) };
 	_Alignas(8) uint8_t b[512] = { 0 };
 	struct rec r;

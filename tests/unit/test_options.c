@@ -37,15 +37,17 @@ static void good(void **state)
 	assert_true(parse(&o, "wardwatch -r a.pcap", b, sizeof b));
 	assert_int_equal(o.n_reads, 1);
 	assert_string_equal(o.reads[0], "a.pcap");
-	assert_false(o.events || o.json || o.quiet || o.output || o.policies || o.config);
+	assert_false(o.events || o.json || o.quiet || o.output || o.n_policies || o.config);
 	options_fini(&o);
-	assert_true(
-		parse(&o, "wardwatch -r a b --read=c -r - d -o out -p pol --events -c conf", b, sizeof b));
+	assert_true(parse(
+		&o, "wardwatch -r a b --read=c -r - d -o out -p pol -p site --events -c conf", b, sizeof b));
 	assert_int_equal(o.n_reads, 5);
 	for (size_t i = 0; i < 5; i++)
 		assert_string_equal(o.reads[i], ((const char *[]){ "a", "b", "c", "-", "d" })[i]);
 	assert_string_equal(o.output, "out");
-	assert_string_equal(o.policies, "pol");
+	assert_int_equal(o.n_policies, 2);
+	assert_string_equal(o.policies[0], "pol");
+	assert_string_equal(o.policies[1], "site");
 	assert_string_equal(o.config, "conf");
 	assert_true(o.events);
 	options_fini(&o);

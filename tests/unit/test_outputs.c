@@ -41,7 +41,7 @@ static int setup(void **state)
 	assert_true(w->mask && w->inv);
 	w->sum = (struct run_summary){ .counters = &w->counters, .notes = &w->notes, .seconds = 0.5 };
 	w->config = (struct sink_config){
-		.dir = w->out, .events = true, .doc = { "wardwatch", false }, .mask = w->mask
+		.dir = w->out, .events = true, .doc = { .sensor_name = "wardwatch" }, .mask = w->mask
 	};
 	*state = w;
 	return 0;

@@ -108,7 +108,7 @@ static void refused(void **state)
 		{ OURS "sensor: {evidence: {packets: 65}}\n", "E113", 7 },
 		{ OURS "sensor: {maps: {hippa: [x]}}\n", "E118", 7 },
 		{ OURS "sensor: {response: [text]}\n", "E112", 7 },
-		{ OURS "sensor: {zones: {any: [x]}}\n", "E164", 7 },
+		{ OURS "sensor: {zones: {any: [x]}}\n", "E223", 7 },
 		{ OURS "sensor: {subject: both}\n", "E113", 7 },
 		{ OURS "sensor: []\n", "E112", 7 },
 		{ OURS "---\n" OURS, "E121", 8 },

@@ -173,6 +173,14 @@ static void refused(void **state)
 		{ RULE("{s: {network.protocol|group: internet}, condition: s}",
 			  TEST("source.ip: 10.0.0.1", "0")),
 			"E154" },
+		{ "dialect: wardwatch/1\ntitle: t\nlevel: low\nscope: [nowhere]\nlogsource: {product: "
+		  "wardwatch, "
+		  "service: flow}\ndetection: {s: {source.ip: '*'}, condition: s}\n",
+			"E211" },
+		{ "dialect: wardwatch/1\ntitle: t\nlevel: low\nlogsource: {product: wardwatch, service: "
+		  "flow}\ndetection: {s: {source.ip: '*'}, condition: s}\nsensor: {zones: {source: "
+		  "[nowhere]}}\n",
+			"E223" },
 		{ RULE("{s: {peers|baseline: new}, condition: s}", TEST("source.ip: 10.0.0.1", "0")),
 			"E165" },
 	};
@@ -251,6 +259,48 @@ static void rules(void **state)
 	}
 }
 
+/* What a rule is limited to. */
+static void limits(void **state)
+{
+	static const struct {
+		const char *limit, *scope;
+		unsigned alerts; /* of the three events below */
+	} rows[] = {
+		{ "zones: {source: [clinical]}", "", 2 },
+		{ "zones: {destination: [clinical, lab]}", "", 1 },
+		{ "zones: {any: [imaging]}", "", 2 },
+		{ "zones: {source: [clinical], destination: [internet]}", "", 1 },
+		{ "groups: {source: [pumps]}", "", 1 },
+		{ "groups: {any: [pumps]}, zones: {destination: [internet]}", "", 1 },
+		{ "groups: {destination: [pumps]}", "", 0 },
+		{ "alert: normal", "scope: [imaging, pumps]\n", 3 },
+		{ "alert: normal", "scope: [ct]\n", 1 },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char text[8192];
+		struct diag d;
+		unsigned ran = 0;
+		snprintf(text, sizeof text,
+			"%s---\ndialect: wardwatch/1\ntitle: t\nid: 5e72a5b6-e903-4cb4-b2c9-30c4311a9afa\n"
+			"level: low\n%slogsource: {product: wardwatch, service: flow}\ndetection: {s: "
+			"{source.ip: '*'}, condition: s}\nsensor: {%s, tests: [{name: x, expect: %u, events: "
+			"["
+			"{category: flow, source.ip: 10.42.0.1, destination.ip: 8.8.8.8, source.device.type: "
+			"infusion_pump}, {category: flow, source.ip: 10.40.7.1, destination.ip: 10.20.0.1}, "
+			"{category: flow, source.ip: 10.20.0.1, destination.ip: 10.40.8.1}]}]}\n---\n%s",
+			SITE, rows[i].scope, rows[i].limit, rows[i].alerts,
+			GROUPS "    pumps: {sel: {device.type: infusion_pump}, condition: sel}\n");
+		struct policy *p = load(text, &d);
+		if (policy_test(p, &d, &ran) != 0 || ran != 1) {
+			diag_print(&d, stderr, true);
+			fail_msg("row %zu", i);
+		}
+		policy_free(p);
+		diag_free(&d);
+	}
+}
+
 /* 10,000 prefixes cost a binary search. */
 static void many(void **state)
 {
@@ -284,7 +334,8 @@ static void many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(lookup), cmocka_unit_test(inside),
-		cmocka_unit_test(refused), cmocka_unit_test(rules), cmocka_unit_test(many) };
+		cmocka_unit_test(refused), cmocka_unit_test(rules), cmocka_unit_test(limits),
+		cmocka_unit_test(many) };
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	return failed != 0;
 }
