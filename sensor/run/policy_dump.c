@@ -8,17 +8,16 @@
 struct dumped {
 	struct json_doc *d;
 	const struct schema *schema;
-	bool seen[SCHEMA_FIELDS];
+	bool seen[SCHEMA_FIELDS + 1]; /* the last: any, of keywords */
 };
 
 static void on_field(void *arg, uint16_t field)
 {
 	struct dumped *x = arg;
-	bool any = field == DETECT_ANY_FIELD;
-	if (!any && x->seen[field])
+	bool any = field == DETECT_ANY_FIELD, *seen = &x->seen[any ? SCHEMA_FIELDS : field];
+	if (*seen)
 		return;
-	if (!any)
-		x->seen[field] = true;
+	*seen = true;
 	json_text(x->d, "fields", any ? "*" : x->schema->name(x->schema, field));
 }
 

@@ -59,20 +59,38 @@ static size_t add_wanted(char out[WANTED], size_t at, const struct yaml_node *v)
 	return at + (size_t)n;
 }
 
-/* The values of that item as the rule has them; "" when they are not in a plain mapping. */
-static const char *wanted(
-	const struct yaml_node *detection, const char *identifier, const char *item, char out[WANTED])
+/* The value of that key in the mapping, or in the one mapping of the list that has it. */
+static const struct yaml_node *value_in(const struct yaml_node *body, const char *item)
 {
-	const struct yaml_node *map = !detection || !identifier ? NULL
-				      : *identifier             ? yaml_get(detection, identifier)
-								: detection;
-	const struct yaml_node *v = map && map->type == YAML_MAP ? yaml_get(map, item) : NULL;
+	const struct yaml_node *found = NULL;
+	if (body->type == YAML_MAP)
+		return yaml_get(body, item);
+	for (size_t i = 0; body->type == YAML_LIST && i < body->n; i++) {
+		const struct yaml_node *v =
+			body->items[i]->type == YAML_MAP ? yaml_get(body->items[i], item) : NULL;
+		if (v && found)
+			return NULL;
+		found = v ? v : found;
+	}
+	return found;
+}
+
+/* The values of an item as the rule has them; "" when it cannot be told which they are. */
+static const char *wanted(const struct yaml_node *detection, const char *identifier, const char *item,
+	bool keywords, char out[WANTED])
+{
+	const struct yaml_node *body = !detection || !identifier ? NULL
+				       : *identifier             ? yaml_get(detection, identifier)
+								 : detection;
+	const struct yaml_node *v = body ? value_in(body, item) : NULL;
 	size_t at = 0;
 	*out = 0;
-	if (v && v->type == YAML_LIST)
-		for (size_t i = 0; i < v->n; i++)
+	if (!v && keywords)
+		v = body;
+	for (size_t i = 0; v && v->type == YAML_LIST && i < v->n; i++)
+		if (v->items[i]->type != YAML_MAP)
 			at = add_wanted(out, at, v->items[i]);
-	else if (v && v->type != YAML_MAP)
+	if (v && v->type != YAML_LIST && v->type != YAML_MAP)
 		at = add_wanted(out, 0, v);
 	if (at >= WANTED)
 		memcpy(out + WANTED - 4, "...", 4);
@@ -86,7 +104,7 @@ static void put_item(struct explanation *x, const struct detect_step *s, const s
 {
 	char want[WANTED];
 	struct bytes is = observed(x, s->field);
-	(void)wanted(detection, identifier, s->name, want);
+	(void)wanted(detection, identifier, s->name ? s->name : "", s->field == FIELD_EVENT, want);
 	printf("%s", s->name && *s->name ? s->name : "(keywords)");
 	if (*want)
 		printf(": %s", want);
