@@ -262,10 +262,13 @@ static bool value_age(struct compiler *c, const struct yaml_node *v, struct valu
 {
 	uint64_t ns = 0;
 	out->kind = VALUE_NUMBER;
-	bool fine = v->type == YAML_STRING && duration_parse(yaml_text(v), &ns);
-	out->number = (long double)ns;
+	struct bytes text = v->type == YAML_STRING ? yaml_text(v) : (struct bytes){ 0 };
+	bool future = bytes_starts(text, "-"); /* what is in an hour is an hour less than nothing old */
+	bool fine = duration_parse(bytes_from(text, future), &ns);
+	out->number = future ? -(long double)ns : (long double)ns;
 	if (!fine)
-		compile_error(c, v, "E163", "a duration like 30s, 10m, 4h, 7d or 2w is needed here");
+		compile_error(
+			c, v, "E163", "a duration like 30s, 10m, 4h, 7d, 2w or -1h is needed here");
 	return fine;
 }
 

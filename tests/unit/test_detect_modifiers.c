@@ -288,6 +288,8 @@ static const struct {
 	{ "{time|age|lte: 60m}", "", true },
 	{ "{time|age|gt: 3599s}", "", true },
 	{ "{time|age|gte: 1d}", "", false },
+	{ "{time|age|lt: -1h}", "", false },
+	{ "{time|age|gt: -1h}", "", true },
 	{ "{text|age|lt: 1w}", "", false },
 	{ "{absent|age|lt: 1w}", "", false },
 	{ "{absent|age|lt|neq: 1w}", "", true },
