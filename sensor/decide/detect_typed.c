@@ -267,8 +267,7 @@ static bool value_age(struct compiler *c, const struct yaml_node *v, struct valu
 	bool fine = duration_parse(bytes_from(text, future), &ns);
 	out->number = future ? -(long double)ns : (long double)ns;
 	if (!fine)
-		compile_error(
-			c, v, "E163", "a duration like 30s, 10m, 4h, 7d, 2w or -1h is needed here");
+		compile_error(c, v, "E163", "a duration like 30s, 10m, 4h, 7d, 2w or -1h is needed here");
 	return fine;
 }
 
