@@ -4,6 +4,7 @@
 #include "decide/event_write.h"
 #include "decide/mask.h"
 #include "decide/suppress.h"
+#include "packet/categories.h"
 #include "run/documents.h"
 #include "run/policy_command.h"
 
@@ -21,6 +22,7 @@ struct explanation {
 	struct policy_run *run;
 	struct event_view *view; /* the run's */
 	struct counters counters;
+	bool violates; /* of a segmentation policy */
 	const struct event *event;
 	struct json_doc *doc;
 	struct mask *mask;
@@ -238,12 +240,46 @@ static void put_correlation(const struct rule *r)
 		printf("  %s\n", r->correlation->names[i]);
 }
 
+/* What the segmentation policy says of the conversation. */
+static void on_derived(void *arg, const struct event *e)
+{
+	static const unsigned fields[] = { SEGMENTATION_DIRECTION, SEGMENTATION_REASON,
+		SEGMENTATION_NEAREST_RULE, SEGMENTATION_NEAREST_MISS };
+	struct explanation *x = arg;
+	const struct fact *policy = e->proto == PROTO_segmentation ? fact_find(e, SEGMENTATION_POLICY) : NULL;
+	if (!policy || !bytes_is(fact_value(policy, 0), x->rule->text.name))
+		return;
+	x->violates = true;
+	puts("no entry allows it");
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+		const struct fact *f = fact_find(e, fields[i]);
+		struct bytes v = f ? fact_value(f, 0) : (struct bytes){ 0 };
+		if (v.n)
+			printf("  %s: %.*s\n", dissectors[PROTO_segmentation]->fields[fields[i]].name,
+				(int)v.n, (const char *)v.p);
+	}
+}
+
+static void explain_segmentation(struct explanation *x)
+{
+	policy_on_derived(x->run, on_derived, x);
+	policy_event(x->run, x->event);
+	puts(x->violates
+			? "yes: the rule fires"
+			: "no: the policy is for neither side, or an entry allows it, or this event does not "
+			  "settle what the conversation is");
+}
+
 static void explain(struct explanation *x)
 {
 	const struct rule *r = x->rule;
 	const struct event_schema *s = x->p->schema;
 	unsigned category = event_schema_category_of(s, x->event);
 	put_head(x);
+	if (category != r->category && bytes_is(s->category[r->category], "segmentation")) {
+		explain_segmentation(x);
+		return;
+	}
 	if (category != r->category) {
 		printf("no: the rule looks at events of %.*s, and this is one of %.*s\n",
 			(int)s->category[r->category].n, (const char *)s->category[r->category].p,
@@ -308,10 +344,16 @@ static bool read_event(struct explanation *x)
 	return x->event != NULL;
 }
 
+static void no_alert(void *arg, const struct alert *a)
+{
+	(void)arg;
+	(void)a;
+}
+
 static int explain_event(struct explanation *x)
 {
 	x->run = policy_start(
-		x->p, &x->c->config.limits, &x->counters, NULL, (struct alert_sink){ NULL, NULL });
+		x->p, &x->c->config.limits, &x->counters, NULL, (struct alert_sink){ no_alert, NULL });
 	x->doc = json_new();
 	x->mask = mask_new(&x->c->config.key, &x->c->config.limits);
 	if (!x->run || !x->doc || !x->mask)

@@ -285,6 +285,70 @@ def covered(program, folder):
         yield f"coverage: {done.stdout}{done.stderr}"
 
 
+SITE = """dialect: wardwatch/1
+kind: zones
+home: [10.0.0.0/8, 'fd00:20::/32']
+zones:
+    clinical: {cidr: [10.40.0.0/14]}
+    infusion: {cidr: [10.42.0.0/16], vlan: [420, 421], parent: clinical, sl: 3}
+    servers: {cidr: [10.20.0.0/16]}
+---
+dialect: wardwatch/1
+kind: groups
+groups:
+    pump_servers: {sel: {device.type: pump_server}, condition: sel}
+---
+dialect: wardwatch/1
+kind: segmentation
+name: infusion-zone
+applies-to: {zone: infusion}
+direction: [inbound, outbound]
+mode: alert
+allow:
+    - {id: pump-server, to: {zone: servers, group: pump_servers}, transport: tcp, ports: [443, 8443], protocol: [tls]}
+level: high
+---
+dialect: wardwatch/1
+kind: tests
+tests:
+    - name: pump to unknown server is a violation
+      zones: inherit
+      devices:
+          - {id: d1, ip: 10.42.0.7, device.type: infusion_pump}
+      events:
+          - {category: flow, time: '2026-03-01T08:00:00Z', source.ip: 10.42.0.7, source.port: 50100,
+             destination.ip: 10.60.1.1, destination.port: 22, network.transport: tcp, network.protocol: ssh}
+      expect:
+          - {rule: infusion-zone, count: 1, has: {segmentation.reason: no_rule}}
+    - name: pump to its server is none
+      devices: [{id: s1, ip: 10.20.0.9, device.type: pump_server}]
+      events:
+          - {category: flow, source.ip: 10.42.0.7, destination.ip: 10.20.0.9, destination.port: 443, network.transport: tcp, network.protocol: tls}
+      expect-none: [infusion-zone]
+    - name: pump to another server is one
+      devices: [{id: s1, ip: 10.20.0.9, device.type: file_server}]
+      events:
+          - {category: flow, source.ip: 10.42.0.7, destination.ip: 10.20.0.9, destination.port: 443, network.transport: tcp, network.protocol: tls}
+      expect: [{rule: infusion-zone, count: 1, has: {segmentation.nearest_rule: pump-server, segmentation.nearest_miss: group, source.zone|zone: clinical}}]
+"""
+
+
+def zoned(program, folder):
+    """The example of policy-language.md sections 16 and 19."""
+    path = folder / "site.yml"
+    path.write_text(SITE)
+    done = run(program, "test", path)
+    if done.returncode or "3 passed, 0 failed" not in done.stdout:
+        yield f"test: {done.stdout}{done.stderr}"
+    event = "{category: flow, source.ip: 10.42.0.7, destination.ip: 10.20.0.9, destination.port: 443, network.protocol: tls"
+    for more, words in [("}", ["yes: the rule fires", "nearest_rule: pump-server", "nearest_miss: group"]),
+                        (", destination.device.type: pump_server}", ["no: the policy is for neither"])]:
+        text = run(program, "explain", "infusion-zone", "-p", path, "--event", "-", stdin=event + more).stdout
+        yield from (f"explain: no {word!r} in:\n{text}" for word in words if word not in text)
+    if run(program, "coverage", path).returncode:
+        yield "coverage does not see what kind: tests documents prove"
+
+
 def listed(program, folder):
     tree = folder / "listed"
     (tree / "weak").mkdir(parents=True)
@@ -403,7 +467,7 @@ def shipped(program, folder):
 
 def main(program):
     bad = []
-    for part in (mistakes, wrong_usage, explained, proved, covered, listed, quantifiers, suggested, dumped, shipped):
+    for part in (mistakes, wrong_usage, explained, proved, covered, zoned, listed, quantifiers, suggested, dumped, shipped):
         with tempfile.TemporaryDirectory(prefix="policy-") as name:
             bad += [f"{part.__name__}: {problem}" for problem in part(program, Path(name))]
     print("\n".join(bad) or "every command of policy says what it should")
