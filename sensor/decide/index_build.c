@@ -3,14 +3,23 @@
 
 #include <stdlib.h>
 
+/* Costs are in millionths; a guess counts as much as so many rules. */
+enum { ALWAYS = 1000000, GUESS_WEIGHT = 20 };
+
 struct build {
 	struct policy *p;
 	struct arena work; /* given back when the index is built */
 	const struct detect *d;
 	uint64_t *keys; /* of all atoms of all rules, sorted */
 	size_t n_keys, cap_keys;
+	uint32_t asked[SCHEMA_FIELDS + 1][ATOM_KINDS]; /* how many of the keys are of a field and kind */
 	bool counting;
 };
+
+static size_t asked_at(const struct atom *one)
+{
+	return one->field < SCHEMA_FIELDS ? one->field : SCHEMA_FIELDS;
+}
 
 static int by_key(const void *x, const void *y)
 {
@@ -33,40 +42,39 @@ static size_t first_not_below(const struct build *b, uint64_t key)
 	return low;
 }
 
-/* How often an event will hit it, in millionths, guessed; and what many rules share is likely to be common.
- */
-static uint64_t atom_cost(const struct build *b, const struct atom *one)
+static uint64_t cost_by_kind(const struct build *b, const struct atom *one)
 {
-	static const uint32_t by_length[] = { 1000000, 500000, 200000, 30000, 8000, 3000, 3000, 3000 };
-	uint64_t shared = first_not_below(b, one->key + 1) - first_not_below(b, one->key);
-	uint64_t cost = 1000000;
-	enum fact_type type = one->kind == ATOM_PHI || one->kind == ATOM_ANY
-				      ? FACT_STR
-				      : b->d->schema->type(b->d->schema, one->field);
+	static const uint32_t by_length[] = { ALWAYS, 500000, 200000, 30000, 8000, 3000, 3000, 3000 };
+	const struct schema *s = b->d->schema;
 	switch (one->kind) {
-	case ATOM_TEXT:
-		cost = type == FACT_BOOL ? 400000 : one->text.n <= 4 ? 50000 : 5000;
-		break;
+	case ATOM_TEXT: /* what all events have of their conversation are a few words */
+		if (s->type(s, one->field) == FACT_BOOL || one->field < COMMON_N)
+			return 300000;
+		return one->text.n <= 4 ? 50000 : 5000;
 	case ATOM_LITERAL:
 	case ATOM_ANY:
-		cost = one->text.n < 8 ? by_length[one->text.n] : 1000;
-		break;
+		return one->text.n < 8 ? by_length[one->text.n] : 1000;
 	case ATOM_NUMBER:
-		cost = 10000;
-		break;
+		return 10000;
 	case ATOM_ADDRESS:
-		cost = 1000;
-		break;
+		return 1000;
 	case ATOM_NETWORK:
-		cost = one->bits < 112 ? 300000 : 50000;
-		break;
+		return one->bits < 112 ? 300000 : 50000;
 	case ATOM_PHI:
-		cost = 300000;
-		break;
+		return 300000;
 	case ATOM_EXISTS:
 		break;
 	}
-	return cost + 100 * shared;
+	return ALWAYS;
+}
+
+/* How often an event will hit it, in millionths: a guess by its kind, moved by its share among all that rules
+ * ask of the field, as words that many rules name are of few. */
+static uint64_t atom_cost(const struct build *b, const struct atom *one)
+{
+	uint64_t shared = first_not_below(b, one->key + 1) - first_not_below(b, one->key);
+	uint64_t of = b->asked[asked_at(one)][one->kind];
+	return (shared * ALWAYS + GUESS_WEIGHT * cost_by_kind(b, one)) / (of + GUESS_WEIGHT);
 }
 
 static uint64_t cost_of(const struct build *b, const struct atoms *set)
@@ -98,6 +106,7 @@ static void count_keys(struct build *b, const struct atoms *set)
 	for (size_t i = 0; b->counting && i < set->n; i++) {
 		arena_grow(&b->work, &b->keys, &b->cap_keys, b->n_keys, sizeof *b->keys);
 		b->keys[b->n_keys++] = set->list[i].key;
+		b->asked[asked_at(&set->list[i])][set->list[i].kind]++;
 	}
 }
 
@@ -347,29 +356,33 @@ static void enter_all(struct build *b, struct rule_index *x, struct atoms *all, 
 
 const struct rule_index *index_build(struct policy *p, unsigned category)
 {
-	struct build b = { .p = p, .counting = true };
 	struct rule_index *x = arena_get(&p->memory, sizeof *x);
+	struct arena work = { 0 };
+	struct build *b = arena_get(&work, sizeof *b);
 	struct atoms all = { 0 }, always = { 0 };
+	b->p = p;
+	b->counting = true;
 	x->n_rules = p->n_of_category[category];
 	x->schema = &p->schema->schema;
 	for (size_t i = 0; i < x->n_rules; i++) {
 		struct atoms parts = { 0 };
-		(void)rule_parts(&b, p->of_category[category][i], &parts);
+		(void)rule_parts(b, p->of_category[category][i], &parts);
 	}
-	b.counting = false;
-	if (b.n_keys)
-		qsort(b.keys, b.n_keys, sizeof *b.keys, by_key);
+	b->counting = false;
+	if (b->n_keys)
+		qsort(b->keys, b->n_keys, sizeof *b->keys, by_key);
 	for (size_t i = 0; i < x->n_rules; i++) {
 		struct atoms parts = { 0 };
-		bool fine = rule_parts(&b, p->of_category[category][i], &parts);
+		bool fine = rule_parts(b, p->of_category[category][i], &parts);
 		for (size_t k = 0; fine && k < parts.n; k++) {
 			parts.list[k].rule = (uint32_t)i;
-			atoms_add(&b.work, &all, &parts.list[k]);
+			atoms_add(&b->work, &all, &parts.list[k]);
 		}
 		if (!fine)
-			atoms_add(&b.work, &always, &(struct atom){ .rule = (uint32_t)i });
+			atoms_add(&b->work, &always, &(struct atom){ .rule = (uint32_t)i });
 	}
-	enter_all(&b, x, &all, &always);
-	arena_fini(&b.work);
+	enter_all(b, x, &all, &always);
+	arena_fini(&b->work);
+	arena_fini(&work);
 	return x;
 }

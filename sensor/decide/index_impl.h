@@ -15,6 +15,7 @@ enum atom_kind {
 	ATOM_PHI,
 	ATOM_EXISTS,
 };
+enum { ATOM_KINDS = ATOM_EXISTS + 1 };
 
 /* Something that an event must have, or one of several such. */
 struct atom {
