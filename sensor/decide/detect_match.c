@@ -88,7 +88,8 @@ static bool text_number(struct bytes t, long double *out)
 		return false;
 	memcpy(copy, t.p, t.n);
 	copy[t.n] = 0;
-	*out = strtold(copy, NULL);
+	/* Fractions are what a rule's are, so that 0.1 is equal to 0.1; whole numbers are exact. */
+	*out = typed.type == YAML_FLOAT ? (long double)strtod(copy, NULL) : strtold(copy, NULL);
 	return true;
 }
 

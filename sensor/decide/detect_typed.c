@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 /* Nodes of the document go before the detection does. */
 static struct bytes kept(struct compiler *c, const struct yaml_node *v)
@@ -206,8 +205,7 @@ static bool value_number(
 		compile_error(c, v, "E145", "infinity and not-a-number are no values to compare with");
 		return false;
 	}
-	/* Of its text, as the texts of events are read: 0.1 is then the same in both. */
-	out->number = v->type == YAML_INT ? (long double)v->integer : strtold(v->text, NULL);
+	out->number = v->type == YAML_INT ? (long double)v->integer : (long double)v->number;
 	if (v->type == YAML_FLOAT && it->aspect != ASPECT_VALUE) {
 		compile_warning(c, v, "W157", "only the whole part of this number counts here");
 		out->number = truncl(out->number);

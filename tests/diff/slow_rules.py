@@ -79,7 +79,9 @@ DECIMAL = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?", re.A)
 def number(kind, v):
     if kind == "int":
         return fractions.Fraction(v)
-    return fractions.Fraction(v) if kind == "str" and DECIMAL.fullmatch(v) else None
+    if kind != "str" or not DECIMAL.fullmatch(v):
+        return None
+    return fractions.Fraction(float(v) if set(v) & set(".eE") else int(v))
 
 
 def equals(pattern, kind, v, cased):
@@ -301,11 +303,6 @@ PARTS = {"minute": lambda t: t.minute, "hour": lambda t: t.hour, "day": lambda t
          "week": lambda t: t.isocalendar()[1], "year": lambda t: t.year}
 
 
-def exactly(value):
-    """As it is written: 0.1 is a tenth."""
-    return fractions.Fraction(repr(value))
-
-
 def element_holds(mods, value, kind, v, event):
     names = set(mods)
     order = next((m for m in mods if m in ORDER), "eq")
@@ -341,7 +338,7 @@ def element_holds(mods, value, kind, v, event):
         return v == value if kind == "bool" else kind == "str" and v.lower() == str(value).lower() and v.isascii()
     if isinstance(value, (int, float)):
         n = number(kind, v)
-        return n is not None and ORDER[order](n, exactly(value))
+        return n is not None and ORDER[order](n, fractions.Fraction(value))
     return any(equals(p, kind, v, "cased" in names) for p in alternatives(value, mods))
 
 
