@@ -1,11 +1,13 @@
 #include "decide/names.h"
 
+#include "decide/baseline.h"
 #include "decide/segmentation.h"
 
 void names_new(struct policy *p)
 {
 	p->names.zones = zones_new(&p->memory);
 	p->segmentation = arena_get(&p->memory, sizeof *p->segmentation);
+	p->baselines = arena_get(&p->memory, sizeof *p->baselines);
 	p->names.groups = groups_new(&p->memory, p->schema);
 }
 
@@ -27,7 +29,7 @@ unsigned names_turn(const struct yaml_node *doc)
 	const struct yaml_node *kind = doc->type == YAML_MAP ? yaml_get(doc, "kind") : NULL;
 	if (is_kind(kind, "lists") || is_kind(kind, "zones"))
 		return 0;
-	return is_kind(kind, "groups") ? 1 : 2;
+	return is_kind(kind, "groups") || is_kind(kind, "baselines") ? 1 : 2;
 }
 
 bool names_read(struct loader *l, const struct yaml_node *doc, const struct yaml_node *kind)
@@ -39,6 +41,8 @@ bool names_read(struct loader *l, const struct yaml_node *doc, const struct yaml
 		zones_read(n->zones, doc, l->file, l->diag);
 	else if (is_kind(kind, "groups"))
 		groups_read(n->groups, doc, l->file, l->diag);
+	else if (is_kind(kind, "baselines"))
+		baselines_load(l, doc);
 	else if (is_kind(kind, "segmentation"))
 		segmentation_load(l, doc);
 	else
@@ -54,13 +58,15 @@ static const struct list *list_of(void *arg, struct bytes name)
 static int member_of(const struct detect_env *env, enum member_kind kind, struct bytes name)
 {
 	const struct policy *p = env->arg;
+	int category;
 	switch (kind) {
 	case MEMBER_GROUP:
 		return groups_find(p->names.groups, name);
 	case MEMBER_ZONE:
 		return zones_find(p->names.zones, name);
 	case MEMBER_BASELINE:
-		break;
+		category = event_schema_category(p->schema, env->category);
+		return category < 0 ? -1 : baselines_find(p->baselines, (unsigned)category, name);
 	}
 	return -1;
 }
@@ -167,7 +173,7 @@ bool names_member(void *arg, enum member_kind kind, uint16_t subject, unsigned n
 	case MEMBER_ZONE:
 		return in_zone(r, subject, number);
 	case MEMBER_BASELINE:
-		break;
+		return baselines_say(r->baselines, subject, (enum baseline_is)number);
 	}
 	return false;
 }

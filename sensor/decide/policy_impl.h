@@ -16,6 +16,7 @@ struct suite_test;
 struct rule_index;
 struct candidates;
 struct segmentation;
+struct baselines;
 struct correlation;
 struct filter;
 struct suppression;
@@ -102,6 +103,7 @@ struct policy {
 	struct event_schema *schema;
 	struct names names;
 	struct segmentation *segmentation;
+	struct baselines *baselines;
 	struct yaml_file *files; /* kept: tests stand in them */
 	size_t n_files, cap_files;
 	struct rule **rules;
@@ -217,6 +219,7 @@ struct policy_run {
 	struct groups_run *groups;
 	struct suppress *suppress;
 	struct segmentation_run *segmentation;
+	struct baseline_run *baselines;
 	void (*on_derived)(void *arg, const struct event *e); /* may be NULL */
 	void *on_derived_arg;
 	const struct rule *loud; /* tests: speaks though it is counted */

@@ -109,9 +109,9 @@ static bool is_one_of(const struct yaml_node *v, const char *const *names, size_
 
 static void kind_load(struct loader *l, const struct yaml_node *doc, const struct yaml_node *kind)
 {
-	static const char *const later[] = { "baselines", "firmware" };
+	static const char *const later[] = { "firmware" };
 	static const char *const ours[] = { "tests", "suppressions", "lists", "zones", "groups",
-		"segmentation" };
+		"segmentation", "baselines" };
 	static const char *const others[] = { "fingerprints" }; /* fingerprints_load reads them */
 	const struct yaml_node *dialect = yaml_get(doc, "dialect");
 	if (is_one_of(kind, later, sizeof later / sizeof *later))

@@ -1,4 +1,5 @@
 /* Rules against events. An event looks only at the rules of its category. */
+#include "decide/baseline.h"
 #include "decide/correlate.h"
 #include "decide/index.h"
 #include "decide/segmentation.h"
@@ -29,16 +30,20 @@ struct policy_run *policy_start(const struct policy *p, const struct limits *l, 
 	r->view = event_view_new(p->schema, inv);
 	r->names = resolved_new(l->resolved_names);
 	r->fold = fold_new(p, l, c);
-	r->correlate = correlate_new(p, l, c);
+	struct limits of_correlations = *l; /* baselines have the other half of their pool */
+	if (p->baselines->n)
+		of_correlations.policy_state_mib -= l->policy_state_mib / 2;
+	r->correlate = correlate_new(p, &of_correlations, c);
 	r->suppress = suppress_new(p, l, c);
 	r->groups = groups_start(p->names.groups, p->names.zones, inv);
 	r->segmentation = segmentation_start(p, l);
+	r->baselines = baselines_start(p, l, c);
 	r->dns_name = field_of(p, "dns.question.name");
 	r->dns_type = field_of(p, "dns.question.type");
 	r->dns_answers = field_of(p, "dns.answers.data");
 	r->candidates = candidates_new(p);
 	if (r->view && r->candidates && r->names && r->fold && r->correlate && r->suppress && r->groups &&
-		r->segmentation) {
+		r->segmentation && r->baselines) {
 		event_view_names(r->view, r->names);
 		event_view_zones(r->view, p->names.zones);
 		event_view_members(r->view, names_member, r);
@@ -60,6 +65,7 @@ void policy_stop(struct policy_run *r)
 	groups_stop(r->groups);
 	suppress_free(r->suppress);
 	segmentation_stop(r->segmentation);
+	baselines_stop(r->baselines);
 	free(r);
 }
 
@@ -201,9 +207,11 @@ void policy_event(struct policy_run *r, const struct event *e)
 	correlate_clock(r, e->ts_ns);
 	learn_names(r, e);
 	suppress_clock(r, e->ts_ns);
-	if (p->n_of_category[event_schema_category_of(p->schema, e)] == 0 && p->segmentation->n == 0)
+	if (p->n_of_category[event_schema_category_of(p->schema, e)] == 0 && p->segmentation->n == 0 &&
+		p->baselines->n == 0)
 		return;
 	event_view_look(r->view, e);
+	baselines_event(r->baselines, event_view_as_view(r->view), e, event_schema_category_of(p->schema, e));
 	judge_by_rules(r, e);
 	segmentation_event(r, e);
 }

@@ -1,6 +1,7 @@
 /* segmentation: one case for each sentence of policy-language.md section 16. */
 #include "decide/event_write.h"
 #include "decide/segmentation.h"
+#include "packet/categories.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -367,7 +368,7 @@ static void many(void **state)
 	clock_t begun = clock();
 	for (unsigned i = 0; i < 20000; i++) {
 		struct event e = {
-			.len = sizeof e, .proto = PROTO_flow, .event = 2, .ts_ns = i, .packet = i
+			.len = sizeof e, .proto = PROTO_flow, .event = FLOW_EV_END, .ts_ns = i, .packet = i
 		};
 		e.conv = (struct conv){ .proto = L4_TCP, .sport = (uint16_t)i, .dport = 443 };
 		e.conv.src =
@@ -400,7 +401,7 @@ static void icmp(void **state)
 		limits_default(&limits);
 		s.run = policy_start(p, &limits, &counters, NULL, (struct alert_sink){ on_alert, &s });
 		struct event e = {
-			.len = sizeof e, .proto = PROTO_flow, .event = 0, .ts_ns = 1, .packet = 1
+			.len = sizeof e, .proto = PROTO_flow, .event = FLOW_EV_START, .ts_ns = 1, .packet = 1
 		};
 		e.conv = (struct conv){ .proto = rows[i].proto, .icmp_type = rows[i].type };
 		addr_parse(bytes_str(PUMP), &e.conv.src);

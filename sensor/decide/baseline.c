@@ -1,0 +1,287 @@
+#include "decide/baseline.h"
+
+#include "base/hash.h"
+#include "packet/categories.h"
+#include "packet/dissect.h"
+
+#include <stdlib.h>
+
+/* Values are taken as equal when both hashes are. */
+struct digest {
+	uint64_t a, b;
+};
+
+struct key {
+	struct digest digest; /* of the baseline's number too */
+	struct digest last;   /* value seen last */
+	uint64_t first_ns, last_ns, count;
+	uint32_t values, n_values;
+	uint32_t older, newer;
+	bool saturated;
+};
+
+struct value_seen {
+	struct digest digest; /* of the key too */
+	uint64_t last_ns, count;
+	uint32_t next;
+};
+
+struct baseline_run {
+	const struct baselines *all;
+	struct counters *counters;
+	struct pool keys, values;
+	struct table key_of, value_of;
+	uint32_t oldest, newest;
+	uint8_t says[MAX_BASELINES]; /* bits of enum baseline_is, of the event at hand */
+	uint16_t said[MAX_BASELINES];
+	size_t n_said;
+};
+
+/* A key has several values: eight on average is a guess that wastes little when it is wrong. */
+enum { VALUES_PER_KEY = 8, SLOT = 16 };
+
+struct baseline_run *baselines_start(const struct policy *p, const struct limits *l, struct counters *c)
+{
+	struct baseline_run *b = calloc(1, sizeof *b);
+	if (!b)
+		return NULL;
+	b->all = p->baselines;
+	b->counters = c;
+	if (p->baselines->n == 0)
+		return b;
+	/* A table has two slots of eight bytes for each object. */
+	uint64_t one =
+		sizeof(struct key) + 2 * SLOT + VALUES_PER_KEY * (sizeof(struct value_seen) + 2 * SLOT);
+	uint64_t keys = (l->policy_state_mib << 19) / one;
+	if (pool_init(&b->keys, sizeof(struct key), keys) &&
+		pool_init(&b->values, sizeof(struct value_seen), keys * VALUES_PER_KEY) &&
+		table_init(&b->key_of, keys) && table_init(&b->value_of, keys * VALUES_PER_KEY))
+		return b;
+	baselines_stop(b);
+	return NULL;
+}
+
+void baselines_stop(struct baseline_run *b)
+{
+	if (!b)
+		return;
+	pool_fini(&b->keys);
+	pool_fini(&b->values);
+	table_fini(&b->key_of);
+	table_fini(&b->value_of);
+	free(b);
+}
+
+/* ---- digests --------------------------------------------------------------------------------------------
+ */
+
+static const struct hash_key one = { 0x626173656c696e65, 0x6b6579206f6e6521 },
+			     two = { 0x76616c7565732073, 0x65636f6e64206b21 };
+
+static void digest_add(struct digest *d, const void *p, size_t n)
+{
+	uint64_t mix[2] = { d->a, hash_bytes(&one, p, n) };
+	d->a = hash_bytes(&one, mix, sizeof mix);
+	mix[0] = d->b;
+	mix[1] = hash_bytes(&two, p, n);
+	d->b = hash_bytes(&two, mix, sizeof mix);
+}
+
+/* False: a field is absent. */
+static bool digest_fields(const struct view *v, const uint16_t *fields, unsigned n, struct digest *d)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct leaf l = v->get(v, fields[i]);
+		if (l.n == 0)
+			return false;
+		digest_add(d, &l.n, sizeof l.n);
+		for (unsigned k = 0; k < l.n; k++) {
+			struct bytes raw = l.fact ? fact_value(l.fact, k) : l.values[k];
+			digest_add(d, raw.p, raw.n);
+		}
+	}
+	return true;
+}
+
+static bool same(const struct digest *x, const struct digest *y)
+{
+	return x->a == y->a && x->b == y->b;
+}
+
+/* ---- keys and values --------------------------------------------------------------------------------------
+ */
+
+static struct key *key_at(const struct baseline_run *b, uint32_t i)
+{
+	return pool_at(&b->keys, i);
+}
+
+static struct value_seen *value_at(const struct baseline_run *b, uint32_t i)
+{
+	return pool_at(&b->values, i);
+}
+
+static void lru_take(struct baseline_run *b, uint32_t i)
+{
+	struct key *k = key_at(b, i);
+	*(k->older ? &key_at(b, k->older)->newer : &b->oldest) = k->newer;
+	*(k->newer ? &key_at(b, k->newer)->older : &b->newest) = k->older;
+}
+
+static void lru_add(struct baseline_run *b, uint32_t i)
+{
+	struct key *k = key_at(b, i);
+	k->older = b->newest;
+	k->newer = 0;
+	*(b->newest ? &key_at(b, b->newest)->newer : &b->oldest) = i;
+	b->newest = i;
+}
+
+static void values_drop(struct baseline_run *b, struct key *k)
+{
+	for (uint32_t i = k->values, next; i; i = next) {
+		next = value_at(b, i)->next;
+		table_del(&b->value_of, value_at(b, i)->digest.a, i);
+		pool_put(&b->values, i);
+	}
+	k->values = k->n_values = 0;
+	k->saturated = false;
+}
+
+static void key_drop(struct baseline_run *b, uint32_t i)
+{
+	struct key *k = key_at(b, i);
+	values_drop(b, k);
+	lru_take(b, i);
+	table_del(&b->key_of, k->digest.a, i);
+	pool_put(&b->keys, i);
+	b->counters->baseline_keys_lost++;
+}
+
+/* The key, the last to be let go; 0 when there is no room at all. */
+static uint32_t key_get(struct baseline_run *b, const struct digest *d, uint64_t now)
+{
+	uint32_t i;
+	for (uint32_t at = table_first(&b->key_of, d->a); (i = table_at(&b->key_of, at, d->a)) != TABLE_END;
+		at = table_next(&b->key_of, at))
+		if (i && same(&key_at(b, i)->digest, d)) {
+			lru_take(b, i);
+			lru_add(b, i);
+			return i;
+		}
+	if (b->keys.used == b->keys.cap && b->oldest)
+		key_drop(b, b->oldest);
+	i = pool_get(&b->keys);
+	if (!i)
+		return 0;
+	*key_at(b, i) = (struct key){ .digest = *d, .first_ns = now, .last_ns = now };
+	table_put(&b->key_of, d->a, i);
+	lru_add(b, i);
+	return i;
+}
+
+static struct value_seen *value_find(const struct baseline_run *b, const struct digest *d)
+{
+	uint32_t i;
+	for (uint32_t at = table_first(&b->value_of, d->a);
+		(i = table_at(&b->value_of, at, d->a)) != TABLE_END; at = table_next(&b->value_of, at))
+		if (i && same(&value_at(b, i)->digest, d))
+			return value_at(b, i);
+	return NULL;
+}
+
+/* NULL: the key is saturated, or no other key is left to make room. */
+static struct value_seen *value_new(struct baseline_run *b, uint32_t ki, const struct digest *d)
+{
+	struct key *k = key_at(b, ki);
+	if (k->n_values == BASELINE_VALUES) {
+		k->saturated = true;
+		return NULL;
+	}
+	while (b->values.used == b->values.cap && b->oldest != ki)
+		key_drop(b, b->oldest);
+	uint32_t i = pool_get(&b->values);
+	if (!i) {
+		k->saturated = true; /* from now on it cannot be known what is new */
+		return NULL;
+	}
+	*value_at(b, i) = (struct value_seen){ .digest = *d, .next = k->values };
+	table_put(&b->value_of, d->a, i);
+	k->values = i;
+	k->n_values++;
+	return value_at(b, i);
+}
+
+/* ---- events -----------------------------------------------------------------------------------------------
+ */
+
+static bool is_past(const struct baseline *base, uint64_t last_ns, uint64_t now)
+{
+	return base->forget_ns && now > last_ns && now - last_ns > base->forget_ns;
+}
+
+static unsigned take(struct baseline_run *b, const struct baseline *base, uint32_t ki, const struct digest *d,
+	uint64_t now)
+{
+	struct key *k = key_at(b, ki);
+	if (is_past(base, k->last_ns, now)) {
+		values_drop(b, k);
+		k->count = 0;
+		k->first_ns = now;
+		k->last = (struct digest){ 0 };
+	}
+	bool active = now - k->first_ns >= base->learn_ns && k->count >= base->min_observations;
+	struct value_seen *v = value_find(b, d);
+	bool known = v && !is_past(base, v->last_ns, now), full = k->saturated;
+	unsigned says = 0;
+	if (!v)
+		v = value_new(b, ki, d);
+	else if (!known)
+		v->count = 0;
+	k = key_at(b, ki);
+	if (v) {
+		v->count++;
+		v->last_ns = now;
+	}
+	if (active && !known && v && !full)
+		says |= 1u << BASELINE_NEW;
+	if (active && v && v->count < base->rare_below)
+		says |= 1u << BASELINE_RARE;
+	if (active && k->last.a && !same(&k->last, d))
+		says |= 1u << BASELINE_CHANGED;
+	k->last = *d;
+	k->last_ns = now;
+	k->count++;
+	return says;
+}
+
+void baselines_event(struct baseline_run *b, const struct view *v, const struct event *e, unsigned category)
+{
+	while (b->n_said)
+		b->says[b->said[--b->n_said]] = 0;
+	if (!(b->all->categories.word[category / 64] >> category % 64 & 1) ||
+		(e->proto == PROTO_flow && e->event != FLOW_EV_END))
+		return;
+	for (size_t i = 0; i < b->all->n; i++) {
+		const struct baseline *base = &b->all->list[i];
+		struct digest key = { 0 }, value;
+		if (base->category != category)
+			continue;
+		digest_add(&key, &i, sizeof i);
+		if (!digest_fields(v, base->key, base->n_key, &key))
+			continue;
+		value = key;
+		if (!digest_fields(v, base->value, base->n_value, &value))
+			continue;
+		uint32_t ki = key_get(b, &key, e->ts_ns);
+		if (!ki)
+			continue;
+		b->says[i] = (uint8_t)take(b, base, ki, &value, e->ts_ns);
+		b->said[b->n_said++] = (uint16_t)i;
+	}
+}
+
+bool baselines_say(const struct baseline_run *b, unsigned baseline, enum baseline_is is)
+{
+	return baseline < b->all->n && b->says[baseline] >> is & 1;
+}
