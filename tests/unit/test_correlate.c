@@ -327,80 +327,81 @@ static void combinations(void **state)
 
 /* ---- what is refused -------------------------------------------------------------------------- */
 
+#define BAD(body) BASE("a", "1") HEAD "title: c\nname: c\ncorrelation: " body "\n"
+static const struct {
+	const char *text, *code;
+} refused_rows[] = {
+	{ BAD("{type: event_count, rules: [c], timespan: 1m, condition: {gte: 1}}"), "E190" },
+	{ BAD("{type: event_count, rules: [a], timespan: 1M, condition: {gte: 1}}"), "E191" },
+	{ BAD("{type: event_count, rules: [a], timespan: 1y, condition: {gte: 1}}"), "E191" },
+	{ BAD("{type: event_count, rules: [a], timespan: 0s, condition: {gte: 1}}"), "E191" },
+	{ BAD("{type: event_count, rules: [a], condition: {gte: 1}}"), "E191" },
+	{ BAD("{type: value_count, rules: [a], timespan: 1m, condition: {gte: 1}}"), "E192" },
+	{ BAD("{type: value_median, rules: [a], timespan: 1m, condition: {gte: 1}}"), "E192" },
+	{ BAD("{type: event_count, rules: [a], timespan: 1m, condition: {gte: 1, field: source.ip}}"),
+		"E192" },
+	{ BAD("{type: value_sum, rules: [a], timespan: 1m, condition: {gte: 1, field: [source.ip, "
+	      "source.port]}}"),
+		"E192" },
+	{ BAD("{type: temporal, rules: [a], timespan: 1m, condition: a and b}"), "E193" },
+	{ BAD("{type: temporal, rules: [a, b], timespan: 1m, condition: a}"), "E193" },
+	{ BAD("{type: temporal, rules: [a], timespan: 1m, condition: a and}"), "E193" },
+	{ BAD("{type: temporal, rules: [a], timespan: 1m, condition: (a}"), "E193" },
+	{ BAD("{type: temporal, rules: [a], timespan: 1m, condition: {gte: 1}}"), "E193" },
+	{ BAD("{type: temporal_ordered, timespan: 1m, condition: a or a}"), "E193" },
+	{ BAD("{type: value_percentile, rules: [a], timespan: 1m, condition: {gte: 1, field: "
+	      "source.port}}"),
+		"E194" },
+	{ BAD("{type: value_percentile, rules: [a], timespan: 1m, condition: {gte: 1, field: "
+	      "source.port, percentile: 9}}"),
+		"E164" },
+	{ BAD("{type: value_median, rules: [a], timespan: 1m, condition: {gte: 1, field: "
+	      "source.port}}"),
+		"E164" },
+	{ BAD("{type: event_count, rules: [nobody], timespan: 1m, condition: {gte: 1}}"), "E195" },
+	{ BAD("{type: event_count, rules: [a], group-by: [host], aliases: {host: {b: source.ip}}, "
+	      "timespan: 1m, condition: {gte: 1}}"),
+		"E196" },
+	{ BAD("{type: event_count, rules: [a], group-by: [nothing.such], timespan: 1m, condition: "
+	      "{gte: 1}}"),
+		"E144" },
+	{ BAD("{type: event_count, rules: [a], group-by: [phi.patient], timespan: 1m, condition: "
+	      "{gte: 1}}"),
+		"E182" },
+	{ BAD("{type: event_count, rules: [a], timespan: 1m, condition: {gte: 5000}}"), "E197" },
+	{ BAD("{type: event_count, rules: [a], timespan: 1m}"), "E113" },
+	{ BAD("{type: event_count, rules: [a], timespan: 1m, condition: {}}"), "E113" },
+	{ BAD("{type: event_count, rules: [a], timespan: 1m, condition: {gte: x}}"), "E113" },
+	{ BAD("{type: event_count, rules: [], timespan: 1m, condition: {gte: 1}}"), "E113" },
+	{ BAD("{type: count, rules: [a], timespan: 1m, condition: {gte: 1}}"), "E113" },
+	{ BASE("a", "1") HEAD "title: f\nlogsource: {product: wardwatch}\nfilter: {rules: [], s: "
+			      "{source.port: 1}, condition: not s}\n",
+		"E200" },
+	{ BASE("a", "1") HEAD "title: f\nlogsource: {product: wardwatch}\nfilter: {s: {source.port: "
+			      "1}, condition: not s}\n",
+		"E200" },
+	{ BASE("a", "1") HEAD "title: f\nlogsource: {product: wardwatch}\nfilter: {rules: b, s: "
+			      "{source.port: 1}, condition: not s}\n",
+		"E201" },
+	{ BASE("a", "1") HEAD "title: f\nfilter: {rules: a, s: {source.port: 1}, condition: not s}\n",
+		"E130" },
+	{ BASE("a", "1") HEAD "title: f\nlogsource: {product: wardwatch}\nfilter: {rules: a, s: "
+			      "{source.port: 1}, condition: not x}\n",
+		"E174" },
+};
+
 static void refused(void **state)
 {
-#define BAD(body) BASE("a", "1") HEAD "title: c\nname: c\ncorrelation: " body "\n"
-	static const struct {
-		const char *text, *code;
-	} rows[] = {
-		{ BAD("{type: event_count, rules: [c], timespan: 1m, condition: {gte: 1}}"), "E190" },
-		{ BAD("{type: event_count, rules: [a], timespan: 1M, condition: {gte: 1}}"), "E191" },
-		{ BAD("{type: event_count, rules: [a], timespan: 1y, condition: {gte: 1}}"), "E191" },
-		{ BAD("{type: event_count, rules: [a], timespan: 0s, condition: {gte: 1}}"), "E191" },
-		{ BAD("{type: event_count, rules: [a], condition: {gte: 1}}"), "E191" },
-		{ BAD("{type: value_count, rules: [a], timespan: 1m, condition: {gte: 1}}"), "E192" },
-		{ BAD("{type: value_median, rules: [a], timespan: 1m, condition: {gte: 1}}"), "E192" },
-		{ BAD("{type: event_count, rules: [a], timespan: 1m, condition: {gte: 1, field: source.ip}}"),
-			"E192" },
-		{ BAD("{type: value_sum, rules: [a], timespan: 1m, condition: {gte: 1, field: [source.ip, "
-		      "source.port]}}"),
-			"E192" },
-		{ BAD("{type: temporal, rules: [a], timespan: 1m, condition: a and b}"), "E193" },
-		{ BAD("{type: temporal, rules: [a, b], timespan: 1m, condition: a}"), "E193" },
-		{ BAD("{type: temporal, rules: [a], timespan: 1m, condition: a and}"), "E193" },
-		{ BAD("{type: temporal, rules: [a], timespan: 1m, condition: (a}"), "E193" },
-		{ BAD("{type: temporal, rules: [a], timespan: 1m, condition: {gte: 1}}"), "E193" },
-		{ BAD("{type: temporal_ordered, timespan: 1m, condition: a or a}"), "E193" },
-		{ BAD("{type: value_percentile, rules: [a], timespan: 1m, condition: {gte: 1, field: "
-		      "source.port}}"),
-			"E194" },
-		{ BAD("{type: value_percentile, rules: [a], timespan: 1m, condition: {gte: 1, field: "
-		      "source.port, percentile: 9}}"),
-			"E164" },
-		{ BAD("{type: value_median, rules: [a], timespan: 1m, condition: {gte: 1, field: "
-		      "source.port}}"),
-			"E164" },
-		{ BAD("{type: event_count, rules: [nobody], timespan: 1m, condition: {gte: 1}}"), "E195" },
-		{ BAD("{type: event_count, rules: [a], group-by: [host], aliases: {host: {b: source.ip}}, "
-		      "timespan: 1m, condition: {gte: 1}}"),
-			"E196" },
-		{ BAD("{type: event_count, rules: [a], group-by: [nothing.such], timespan: 1m, condition: "
-		      "{gte: 1}}"),
-			"E144" },
-		{ BAD("{type: event_count, rules: [a], group-by: [phi.patient], timespan: 1m, condition: "
-		      "{gte: 1}}"),
-			"E182" },
-		{ BAD("{type: event_count, rules: [a], timespan: 1m, condition: {gte: 5000}}"), "E197" },
-		{ BAD("{type: event_count, rules: [a], timespan: 1m}"), "E113" },
-		{ BAD("{type: event_count, rules: [a], timespan: 1m, condition: {}}"), "E113" },
-		{ BAD("{type: event_count, rules: [a], timespan: 1m, condition: {gte: x}}"), "E113" },
-		{ BAD("{type: event_count, rules: [], timespan: 1m, condition: {gte: 1}}"), "E113" },
-		{ BAD("{type: count, rules: [a], timespan: 1m, condition: {gte: 1}}"), "E113" },
-		{ BASE("a", "1") HEAD "title: f\nlogsource: {product: wardwatch}\nfilter: {rules: [], s: "
-				      "{source.port: 1}, condition: not s}\n",
-			"E200" },
-		{ BASE("a", "1") HEAD "title: f\nlogsource: {product: wardwatch}\nfilter: {s: {source.port: "
-				      "1}, condition: not s}\n",
-			"E200" },
-		{ BASE("a", "1") HEAD "title: f\nlogsource: {product: wardwatch}\nfilter: {rules: b, s: "
-				      "{source.port: 1}, condition: not s}\n",
-			"E201" },
-		{ BASE("a", "1") HEAD "title: f\nfilter: {rules: a, s: {source.port: 1}, condition: not s}\n",
-			"E130" },
-		{ BASE("a", "1") HEAD "title: f\nlogsource: {product: wardwatch}\nfilter: {rules: a, s: "
-				      "{source.port: 1}, condition: not x}\n",
-			"E174" },
-	};
 	(void)state;
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+	for (size_t i = 0; i < sizeof refused_rows / sizeof *refused_rows; i++) {
 		struct diag d;
-		struct policy *p = load(rows[i].text, &d);
+		struct policy *p = load(refused_rows[i].text, &d);
 		bool said = false;
 		for (size_t k = 0; k < d.n; k++)
-			said = said || strcmp(d.messages[k].code, rows[i].code) == 0;
+			said = said || strcmp(d.messages[k].code, refused_rows[i].code) == 0;
 		if (p || !said) {
 			diag_print(&d, stderr, true);
-			fail_msg("%s is not said of %s", rows[i].code, rows[i].text);
+			fail_msg("%s is not said of %s", refused_rows[i].code, refused_rows[i].text);
 		}
 		diag_free(&d);
 	}

@@ -229,14 +229,15 @@ static void correlation(void **state)
 		.text = "10.20.30.40WS1234567" };
 	alert_json(doc, &context, &a);
 	struct bytes line = mask_line(mask, json_nested(doc));
-	static const char *const parts[] = { "to 10.20.1.5 port 104; 25 different destination.ip within 60 s\"",
-		"\"correlation\":{",
-		"\"group\":{\"dicom\":{\"calling_ae\":\"WS[masked]\"},\"source\":{\"ip\":"
-		"\"10.20.30.40\"}}",
+	static const char *const parts[] = {
+		"to 10.20.1.5 port 104; 25 different destination.ip within 60 s\"", "\"correlation\":{",
+		("\"group\":{\"dicom\":{\"calling_ae\":\"WS[masked]\"},\"source\":{\"ip\":"
+		 "\"10.20.30.40\"}}"),
 		"\"packets\":[3,4]", "\"timespan\":60", "\"truncated\":true", "\"type\":\"value_count\"",
 		"\"value\":\"25\"", "\"suppression\":\"sup-1\"",
 		"\"suppressed\":{\"count\":7,\"first\":\"1970-01-01T00:00:01.000000Z\"}",
-		"\"tags\":[\"wardwatch\",\"sup-1\"]" };
+		"\"tags\":[\"wardwatch\",\"sup-1\"]"
+	};
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 		has(line, parts[i]);
 }
