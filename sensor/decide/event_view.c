@@ -2,7 +2,7 @@
 #include "decide/schema.h"
 
 #include "base/assert.h"
-#include "decide/zones.h"
+#include "decide/groups.h"
 #include "packet/categories.h"
 #include "packet/community_id.h"
 
@@ -341,7 +341,7 @@ static uint16_t own_vlan(struct event_view *v, enum dir side)
 	for (size_t i = 0; i < n; i++)
 		if (mac_eq(&macs[i], mac))
 			return vlan;
-	return 0;
+	return d ? device_vlan(d) : 0;
 }
 
 unsigned event_view_zone(struct event_view *v, enum dir side)

@@ -224,17 +224,23 @@ struct groups_run {
 	uint64_t scratch[DEVICE_GROUPS / 64];
 };
 
+uint16_t device_vlan(const struct device *d)
+{
+	const struct mac *macs;
+	const uint16_t *vlans;
+	return device_macs(d, &macs) && device_vlans(d, &vlans) ? vlans[0] : 0;
+}
+
 unsigned device_zone(const struct zones *z, const struct device *d)
 {
 	const struct addr *ips;
-	const uint16_t *vlans;
 	size_t n = device_ips(d, &ips);
 	unsigned zone;
 	for (size_t i = 0; i < n; i++)
 		if (zones_by_prefix(z, &ips[i], &zone))
 			return zone;
 	struct addr first = n ? ips[0] : (struct addr){ 0 };
-	return zones_of(z, &first, device_vlans(d, &vlans) ? vlans[0] : 0);
+	return zones_of(z, &first, device_vlan(d));
 }
 
 static unsigned look_zone(const struct groups_run *r, const struct device_look *look)

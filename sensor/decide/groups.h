@@ -51,6 +51,9 @@ struct groups_run;
 struct groups_run *groups_start(const struct groups *g, const struct zones *z, const struct inventory *inv);
 void groups_stop(struct groups_run *r);
 bool groups_has(struct groups_run *r, const struct device_look *look, unsigned group);
+/* VLAN that the device itself stands in, 0 when that is not known: an address without a MAC of its own was
+ * only seen behind a router. */
+uint16_t device_vlan(const struct device *d);
 /* Zone of a device: of its first address that has one by prefix, else by VLAN, else what is built in;
  * ZONE_NONE without an address. */
 unsigned device_zone(const struct zones *z, const struct device *d);

@@ -302,7 +302,7 @@ void segmentation_load(struct loader *l, const struct yaml_node *doc)
 	d->learns = mode && load_choice(l, mode, modes, 2) == 1;
 	s->learning = s->learning || d->learns;
 	read_allows(l, doc, d);
-	if (!d->learns && is_policy_name(d->name))
+	if (is_policy_name(d->name))
 		add_rule(l, doc, d);
 }
 

@@ -36,6 +36,28 @@ static void shipped_rules(void **state)
 	diag_free(&d);
 }
 
+/* The template of a site: left alone with the rest, right when it is named, also together with the rest. */
+static void site_example(void **state)
+{
+	const char *paths[] = { WW_SOURCE_DIR "/policies", WW_SOURCE_DIR "/policies/site.example" };
+	struct diag d = { 0 };
+	unsigned ran;
+	(void)state;
+	struct policy *p = policy_load(paths, 1, &d);
+	struct policy *both = policy_load(paths, 2, &d), *site = policy_load(paths + 1, 1, &d);
+	if (!p || !both || !site || d.n)
+		print_and_fail(&d);
+	assert_int_equal(zones_count(p->names.zones), ZONE_OWN);
+	assert_true(zones_count(both->names.zones) > ZONE_OWN);
+	assert_int_equal(policy_rules(both), policy_rules(p) + policy_rules(site));
+	if (policy_test(site, &d, &ran) != 0 || ran == 0)
+		print_and_fail(&d);
+	policy_free(p);
+	policy_free(both);
+	policy_free(site);
+	diag_free(&d);
+}
+
 /* tests/policy: the language from file to alert; and a test that is wrong is a failure, not a pass. */
 static void language(void **state)
 {
@@ -469,6 +491,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shipped_rules),
+		cmocka_unit_test(site_example),
 		cmocka_unit_test(language),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(wrong_tests_fail),
