@@ -130,71 +130,67 @@ static void inside(void **state)
 	"\nsensor:\n  tests:\n" tests
 #define TEST(event, expect) "    - {name: x, events: [{category: flow, " event "}], expect: " expect "}\n"
 
+static const struct {
+	const char *text, *code;
+} refused_rows[] = {
+	{ HEAD "zones: {a: {cidr: 10.0.0.0/8}, b: {cidr: 10.0.0.0/8}}\n", "E220" },
+	{ HEAD "zones: {a: {vlan: 7}, b: {vlan: 7}}\n", "E220" },
+	{ HEAD "zones: {a: {cidr: 10.0.0.1/8}}\n", "E156" },
+	{ HEAD "zones: {a: {cidr: ten}}\n", "E156" },
+	{ HEAD "zones: {a: {vlan: 4095}}\n", "E113" },
+	{ HEAD "zones: {a: {sl: 5}}\n", "E113" },
+	{ HEAD "zones: {a: {parent: b}}\n", "E221" },
+	{ HEAD "zones: {a: {parent: internet}}\n", "E221" },
+	{ HEAD "zones: {a: {parent: b}, b: {parent: a}}\n", "E221" },
+	{ HEAD "zones: {a: {parent: a}}\n", "E221" },
+	{ HEAD "zones: {internet: {cidr: 10.0.0.0/8}}\n", "E222" },
+	{ HEAD "zones: {a: {cdir: 10.0.0.0/8}}\n", "E118" },
+	{ HEAD "zones: [a]\n", "E112" },
+	{ HEAD "zones: {a: 7}\n", "E112" },
+	{ HEAD, "E103" },
+	{ "kind: zones\nzones: {}\n", "E103" },
+	{ LISTS "    a: []\n", "E142" },
+	{ LISTS "    a: [1]\n---\n" LISTS "    a: [2]\n", "E212" },
+	{ GROUPS "    a: {s: {device.type: x}}\n", "E146" },
+	{ GROUPS "    a: {s: {device.tpye: x}, condition: s}\n", "E144" },
+	{ GROUPS "    a: {s: {device|group: a}, condition: s}\n", "E210" },
+	{ GROUPS "    a: {s: {device|group: b}, condition: s}\n    b: {s: {device|group: a}, "
+		 "condition: s}\n",
+		"E210" },
+	{ GROUPS "    a: {s: {device|group: c}, condition: s}\n", "E211" },
+	{ GROUPS "    a: {s: {device.type: x}, condition: s}\n---\n" GROUPS
+		 "    a: {s: {device.type: x}, condition: s}\n",
+		"E213" },
+	{ RULE("{s: {source.zone|zone: nowhere}, condition: s}", TEST("source.ip: 10.0.0.1", "0")), "E223" },
+	{ RULE("{s: {source|group: nobody}, condition: s}", TEST("source.ip: 10.0.0.1", "0")), "E211" },
+	{ RULE("{s: {network.protocol|zone: internet}, condition: s}", TEST("source.ip: 10.0.0.1", "0")),
+		"E154" },
+	{ RULE("{s: {network.protocol|group: internet}, condition: s}", TEST("source.ip: 10.0.0.1", "0")),
+		"E154" },
+	{ "dialect: wardwatch/1\ntitle: t\nlevel: low\nscope: [nowhere]\nlogsource: {product: "
+	  "wardwatch, "
+	  "service: flow}\ndetection: {s: {source.ip: '*'}, condition: s}\n",
+		"E211" },
+	{ "dialect: wardwatch/1\ntitle: t\nlevel: low\nlogsource: {product: wardwatch, service: "
+	  "flow}\ndetection: {s: {source.ip: '*'}, condition: s}\nsensor: {zones: {source: "
+	  "[nowhere]}}\n",
+		"E223" },
+	{ RULE("{s: {peers|baseline: new}, condition: s}", TEST("source.ip: 10.0.0.1", "0")), "E165" },
+};
+
 static void refused(void **state)
 {
-	static const struct {
-		const char *text, *code;
-	} rows[] = {
-		{ HEAD "zones: {a: {cidr: 10.0.0.0/8}, b: {cidr: 10.0.0.0/8}}\n", "E220" },
-		{ HEAD "zones: {a: {vlan: 7}, b: {vlan: 7}}\n", "E220" },
-		{ HEAD "zones: {a: {cidr: 10.0.0.1/8}}\n", "E156" },
-		{ HEAD "zones: {a: {cidr: ten}}\n", "E156" },
-		{ HEAD "zones: {a: {vlan: 4095}}\n", "E113" },
-		{ HEAD "zones: {a: {sl: 5}}\n", "E113" },
-		{ HEAD "zones: {a: {parent: b}}\n", "E221" },
-		{ HEAD "zones: {a: {parent: internet}}\n", "E221" },
-		{ HEAD "zones: {a: {parent: b}, b: {parent: a}}\n", "E221" },
-		{ HEAD "zones: {a: {parent: a}}\n", "E221" },
-		{ HEAD "zones: {internet: {cidr: 10.0.0.0/8}}\n", "E222" },
-		{ HEAD "zones: {a: {cdir: 10.0.0.0/8}}\n", "E118" },
-		{ HEAD "zones: [a]\n", "E112" },
-		{ HEAD "zones: {a: 7}\n", "E112" },
-		{ HEAD, "E103" },
-		{ "kind: zones\nzones: {}\n", "E103" },
-		{ LISTS "    a: []\n", "E142" },
-		{ LISTS "    a: [1]\n---\n" LISTS "    a: [2]\n", "E212" },
-		{ GROUPS "    a: {s: {device.type: x}}\n", "E146" },
-		{ GROUPS "    a: {s: {device.tpye: x}, condition: s}\n", "E144" },
-		{ GROUPS "    a: {s: {device|group: a}, condition: s}\n", "E210" },
-		{ GROUPS "    a: {s: {device|group: b}, condition: s}\n    b: {s: {device|group: a}, "
-			 "condition: s}\n",
-			"E210" },
-		{ GROUPS "    a: {s: {device|group: c}, condition: s}\n", "E211" },
-		{ GROUPS "    a: {s: {device.type: x}, condition: s}\n---\n" GROUPS
-			 "    a: {s: {device.type: x}, condition: s}\n",
-			"E213" },
-		{ RULE("{s: {source.zone|zone: nowhere}, condition: s}", TEST("source.ip: 10.0.0.1", "0")),
-			"E223" },
-		{ RULE("{s: {source|group: nobody}, condition: s}", TEST("source.ip: 10.0.0.1", "0")),
-			"E211" },
-		{ RULE("{s: {network.protocol|zone: internet}, condition: s}",
-			  TEST("source.ip: 10.0.0.1", "0")),
-			"E154" },
-		{ RULE("{s: {network.protocol|group: internet}, condition: s}",
-			  TEST("source.ip: 10.0.0.1", "0")),
-			"E154" },
-		{ "dialect: wardwatch/1\ntitle: t\nlevel: low\nscope: [nowhere]\nlogsource: {product: "
-		  "wardwatch, "
-		  "service: flow}\ndetection: {s: {source.ip: '*'}, condition: s}\n",
-			"E211" },
-		{ "dialect: wardwatch/1\ntitle: t\nlevel: low\nlogsource: {product: wardwatch, service: "
-		  "flow}\ndetection: {s: {source.ip: '*'}, condition: s}\nsensor: {zones: {source: "
-		  "[nowhere]}}\n",
-			"E223" },
-		{ RULE("{s: {peers|baseline: new}, condition: s}", TEST("source.ip: 10.0.0.1", "0")),
-			"E165" },
-	};
 	(void)state;
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+	for (size_t i = 0; i < sizeof refused_rows / sizeof *refused_rows; i++) {
 		struct diag d = { 0 };
-		const char *text = rows[i].text;
+		const char *text = refused_rows[i].text;
 		struct policy *p = policy_load_text("t.yml", bytes_str(text), &d);
 		bool said = false;
 		for (size_t k = 0; k < d.n; k++)
-			said = said || strcmp(d.messages[k].code, rows[i].code) == 0;
+			said = said || strcmp(d.messages[k].code, refused_rows[i].code) == 0;
 		if (p || !said) {
 			diag_print(&d, stderr, true);
-			fail_msg("not refused with %s: %s", rows[i].code, text);
+			fail_msg("not refused with %s: %s", refused_rows[i].code, text);
 		}
 		diag_free(&d);
 	}
