@@ -166,7 +166,7 @@ static void full(void **state)
 static void written(void **state)
 {
 	struct diag d = { 0 };
-	unsigned ran;
+	unsigned ran = 0;
 	(void)state;
 	struct policy *p = policy_load_text("t.yml",
 		bytes_str(
