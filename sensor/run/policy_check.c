@@ -1,5 +1,6 @@
 /* wardwatch policy check, list and coverage: what is there, what is wrong, what is not proved. */
 #include "base/json.h"
+#include "decide/correlate.h"
 #include "decide/policy_suite.h"
 #include "run/policy_command.h"
 
@@ -158,6 +159,7 @@ int policy_list(struct policy_command *c)
 
 /* ---- coverage ------------------------------------------------------------------------------------------ */
 
+/* A rule that others count is proved with them. */
 static void covered(const struct policy *p, const struct rule *r, bool *fires, bool *silent)
 {
 	for (size_t i = 0; r->tests && i < r->tests->n; i++) {
@@ -172,6 +174,8 @@ static void covered(const struct policy *p, const struct rule *r, bool *fires, b
 			*fires |= e->rule == r && e->least > 0;
 			*silent |= e->rule == r && e->most == 0;
 		}
+	for (size_t i = 0; i < r->n_feeds; i++)
+		covered(p, r->feeds[i].to->rule, fires, silent);
 }
 
 int policy_coverage(struct policy_command *c)
