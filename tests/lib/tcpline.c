@@ -1,5 +1,7 @@
 #include "tcpline.h"
 
+#include "packet/categories.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -65,7 +67,7 @@ static void drain(void *arg)
 	for (const struct event *e; (e = ring_peek(&l->ring, &n)); ring_pop(&l->ring)) {
 		if (e->record == RECORD_EVENT && e->proto == PROTO_tcp)
 			l->conflicts++;
-		if (e->record == RECORD_EVENT && e->proto == PROTO_flow && e->event == 2) {
+		if (e->record == RECORD_EVENT && e->proto == PROTO_flow && e->event == FLOW_EV_END) {
 			const struct fact *f = fact_find(e, 1);
 			l->ends++;
 			snprintf(l->state, sizeof l->state, "%.*s", f ? (int)f->len : 0,
