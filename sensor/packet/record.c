@@ -378,7 +378,7 @@ void dx_patient(struct dx *x, struct bytes id)
 {
 	struct dx_engine *e = x->engine;
 	uint8_t room[UTF8_ROOM];
-	bool unread;
+	bool unread = false;
 	if (bytes_trim(id).n == 0)
 		return;
 	if (!e->patient_is_told)
