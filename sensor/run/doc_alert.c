@@ -245,8 +245,8 @@ static void sentence_json(struct json_doc *d, const struct alert *a)
 	size_t n = (size_t)snprintf(
 		text, sizeof text, "%.*s", (int)bytes_first(protocol, 32).n, (const char *)protocol.p);
 	if (c->src.family)
-		n += (size_t)snprintf(text + n, sizeof text - n, "%s%s to %s", n ? " " : "",
-			addr_text(&c->src, from), addr_text(&c->dst, to));
+		n += (size_t)snprintf(text + n, sizeof text - n, "%s%s%s%s", n ? " " : "",
+			addr_text(&c->src, from), c->dst.family ? " to " : "", addr_text(&c->dst, to));
 	if (c->dport)
 		n += (size_t)snprintf(text + n, sizeof text - n, " port %u", c->dport);
 	const char *joint = "; ";

@@ -163,6 +163,8 @@ static void add_side(struct text *t, struct mask *m, const struct side *s, const
 	char address[ADDR_TEXT];
 	if (ip->family)
 		addr_text(ip, address);
+	else if (mac_is_zero(mac))
+		snprintf(address, sizeof address, "this sensor"); /* its own health */
 	else
 		mac_text(mac, address);
 	struct bytes label = bytes_of(s->label, s->n);
