@@ -181,10 +181,6 @@ static struct leaf derived_leaf(const struct event *e, struct common_value *c, e
 		return text_leaf(c, bytes_str(zeek_state(e)));
 	case COMMON_ZEEK_SERVICE:
 		return text_leaf(c, zeek_service(e));
-	case COMMON_ICMP_TYPE:
-		if (e->event != FLOW_EV_START || (e->conv.proto != L4_ICMP && e->conv.proto != L4_ICMP6))
-			return (struct leaf){ 0 };
-		return number_leaf(c, e->conv.icmp_type);
 	case COMMON_IS_IPV6:
 		return bool_leaf(c, e->conv.src.family == 6);
 	case COMMON_INITIATED:

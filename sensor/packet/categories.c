@@ -15,6 +15,7 @@ static const struct field flow_fields[] = {
 	[FLOW_START] = { "event.start", FACT_TIME, OPEN, false },
 	[FLOW_DURATION] = { "event.duration", FACT_UINT, OPEN, false },
 	[FLOW_RISKS] = { "flow.risks", FACT_STR, OPEN, true },
+	[FLOW_ICMP_TYPE] = { "network.icmp.type", FACT_UINT, OPEN, false },
 	{ 0 },
 };
 static const char *const flow_events[] = {

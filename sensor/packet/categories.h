@@ -16,8 +16,9 @@ enum flow_field {
 	FLOW_DESTINATION_BYTES,
 	FLOW_DESTINATION_PACKETS,
 	FLOW_START,
-	FLOW_DURATION, /* nanoseconds */
-	FLOW_RISKS,    /* nDPI's names */
+	FLOW_DURATION,  /* nanoseconds */
+	FLOW_RISKS,     /* nDPI's names */
+	FLOW_ICMP_TYPE, /* of the packet that began it */
 };
 
 enum tcp_event { TCP_EV_OVERLAP };

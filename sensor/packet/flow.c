@@ -272,7 +272,10 @@ static void write_event(struct flows *t, const struct flow *f, const struct pack
 	flow_conv(f, p, &c);
 	struct dx x = dx_own(t->engine, &c, DIR_CLIENT);
 	ev_begin_own(&x, PROTO_flow, event);
-	if (event != FLOW_EV_START) {
+	if (event == FLOW_EV_START) {
+		if (c.proto == L4_ICMP || c.proto == L4_ICMP6)
+			ev_uint(&x, FLOW_ICMP_TYPE, c.icmp_type);
+	} else {
 		ev_text(&x, FLOW_PROTOCOL, protocol_name(t, f));
 		ev_text(&x, FLOW_STATE, state_names[f->state]);
 		ev_uint(&x, FLOW_BYTES, f->bytes[0] + f->bytes[1]);
