@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 enum { LONGEST = 65536, WORD = 64 };
+#define COMMON_BITS ((UINT64_C(1) << COMMON_N) - 1)
+_Static_assert((int)COMMON_N < (int)WORD, "");
 
 struct candidates {
 	size_t n_words;
@@ -36,15 +38,31 @@ uint64_t index_network_key(uint16_t field, const struct addr *a, unsigned bits)
 	return index_key(PART_NETWORK + bits, field, bytes_of(net, sizeof net));
 }
 
+/* The characters of ASCII that a text begins with; gives how many. */
+static size_t fold_ascii(struct bytes text, uint8_t *out)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	size_t n = 0;
+	/* Eight at a time: bit 7 of a byte is set by adding when it is at least 'A', at least 'Z' + 1. */
+	for (uint64_t w; n + sizeof w <= text.n; n += sizeof w) {
+		memcpy(&w, text.p + n, sizeof w);
+		if (w & ones * 0x80)
+			break;
+		uint64_t upper = (w + ones * (0x80 - 'A')) & ~(w + ones * (0x80 - 'Z' - 1)) & ones * 0x80;
+		w |= upper >> 2;
+		memcpy(out + n, &w, sizeof w);
+	}
+	for (; n < text.n && text.p[n] < 0x80; n++)
+		out[n] = ascii_lower(text.p[n]);
+	return n;
+}
+
 struct bytes index_fold(struct bytes text, uint8_t *out)
 {
 	size_t n = 0;
 	while (text.n) {
-		size_t plain = 0;
-		while (plain < text.n && text.p[plain] < 0x80) {
-			out[n++] = ascii_lower(text.p[plain]);
-			plain++;
-		}
+		size_t plain = fold_ascii(text, out + n);
+		n += plain;
 		text = bytes_from(text, plain);
 		if (!text.n)
 			break;
@@ -78,17 +96,24 @@ static void ask(struct candidates *c, uint64_t key)
 		}
 }
 
+static void found_gram(
+	struct candidates *c, const struct index_literals *l, struct bytes t, size_t i, unsigned b)
+{
+	for (uint32_t k = l->bucket[b]; k; k = l->literal[k - 1].next) {
+		const struct index_literal *one = &l->literal[k - 1];
+		if (i >= one->at && bytes_eq(bytes_sub(t, i - one->at, one->text.n), one->text))
+			hit(c, one->rules);
+	}
+}
+
 static void find_literals(struct candidates *c, const struct index_literals *l, struct bytes t)
 {
-	for (size_t i = 0; i + GRAM <= t.n; i++) {
-		unsigned b = index_gram(t.p + i) >> l->shift;
-		if (!(l->seen[b / WORD] >> b % WORD & 1))
-			continue;
-		for (uint32_t k = l->bucket[b]; k; k = l->literal[k - 1].next) {
-			const struct index_literal *one = &l->literal[k - 1];
-			if (i >= one->at && bytes_eq(bytes_sub(t, i - one->at, one->text.n), one->text))
-				hit(c, one->rules);
-		}
+	uint32_t gram = 0;
+	for (size_t i = 0; i < t.n; i++) {
+		gram = gram >> 8 | (uint32_t)t.p[i] << 16;
+		unsigned b = index_bucket(l, gram);
+		if (l->seen[b] && i + 1 >= GRAM)
+			found_gram(c, l, t, i + 1 - GRAM, b);
 	}
 }
 
@@ -142,6 +167,8 @@ static void ask_element(
 		ask_text(c, f, bytes_from(have, 1));
 	if (f->literals)
 		find_literals(c, f->literals, have);
+	if (f->searched && type == FACT_STR)
+		find_literals(c, c->x->any, have);
 }
 
 static void ask_field(struct candidates *c, const struct index_field *f, const struct view *v)
@@ -168,8 +195,7 @@ static void ask_field(struct candidates *c, const struct index_field *f, const s
 
 static void ask_any(struct candidates *c, const struct view *v, uint16_t field)
 {
-	const struct schema *s = c->x->schema;
-	if (field >= s->n_searched || s->type(s, field) != FACT_STR || s->privacy(s, field) > SUSPECT)
+	if (!(c->x->keywords[field / WORD] >> field % WORD & 1))
 		return;
 	struct leaf leaf = v->get(v, field);
 	struct leaf_walk w = leaf_walk(&leaf);
@@ -187,8 +213,8 @@ static void ask_keywords(struct candidates *c, struct event_view *ev)
 	size_t n;
 	const struct view *v = event_view_as_view(ev);
 	const uint16_t *filled = event_view_filled(ev, &n);
-	for (uint16_t f = 0; f < COMMON_N; f++)
-		ask_any(c, v, f);
+	for (uint64_t left = c->x->keywords[0] & COMMON_BITS; left; left &= left - 1)
+		ask_any(c, v, (uint16_t)__builtin_ctzll(left));
 	for (size_t i = 0; i < n; i++)
 		if (filled[i] >= COMMON_N)
 			ask_any(c, v, filled[i]);

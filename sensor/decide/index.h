@@ -39,7 +39,7 @@ struct index_literal {
 struct index_literals {
 	struct index_literal *literal;
 	size_t n;
-	uint64_t *seen;   /* a bit per bucket: is there any? */
+	bool *seen;       /* per bucket: is there any? */
 	uint32_t *bucket; /* the first literal's place + 1 */
 	unsigned shift;   /* 32 less the binary logarithm of the number of buckets */
 };
@@ -48,7 +48,8 @@ struct index_literals {
 struct index_field {
 	uint16_t field;
 	bool mac, texts, numbers, addresses;
-	size_t longest;         /* of the texts that are equal to it */
+	bool searched;  /* its texts are looked at for keywords too, and are not looked at again for them */
+	size_t longest; /* of the texts that are equal to it */
 	struct postings exists; /* rules that need it to be there */
 	uint8_t *prefix;        /* lengths of networks, in bits of IPv6 */
 	unsigned n_prefixes;
@@ -65,7 +66,8 @@ struct rule_index {
 	bool phi;
 	struct index_field *field;
 	size_t n_fields;
-	struct index_literals *any; /* of keywords: in any text of the event; or NULL */
+	struct index_literals *any;            /* of keywords: in any text of the event; or NULL */
+	uint64_t keywords[SCHEMA_FIELDS / 64]; /* fields to be looked at for them, but for those `searched` */
 };
 
 /* ---- keys ------------------------------------------------------------------------------------- */
@@ -95,9 +97,10 @@ static inline uint64_t index_key(unsigned kind, uint16_t field, struct bytes b)
 uint64_t index_number_key(uint16_t field, long double number);
 /* bits: of IPv6. */
 uint64_t index_network_key(uint16_t field, const struct addr *a, unsigned bits);
-static inline unsigned index_gram(const uint8_t *p)
+/* gram: three bytes, the first one lowest. */
+static inline unsigned index_bucket(const struct index_literals *l, uint32_t gram)
 {
-	return (p[0] | (unsigned)p[1] << 8 | (unsigned)p[2] << 16) * 0x9e3779b1u;
+	return gram * 0x9e3779b1u >> l->shift;
 }
 
 enum { PHI_ANY = 32 }; /* beside the numbers of the classes */

@@ -215,13 +215,13 @@ static void put_slot(struct rule_index *x, uint64_t key, struct postings rules)
 static struct index_literals *literals_new(struct arena *a, size_t n)
 {
 	struct index_literals *l = arena_get(a, sizeof *l);
-	unsigned log2 = 10;
-	while (log2 < 20 && (size_t)1 << log2 < 8 * n)
+	unsigned log2 = 12;
+	while (log2 < 20 && (size_t)1 << log2 < 16 * n)
 		log2++;
 	l->shift = 32 - log2;
 	l->literal = arena_get(a, n * sizeof *l->literal);
 	l->bucket = arena_get(a, sizeof *l->bucket << log2);
-	l->seen = arena_get(a, (sizeof *l->seen << log2) / 64);
+	l->seen = arena_get(a, sizeof *l->seen << log2);
 	return l;
 }
 
@@ -232,7 +232,9 @@ static void literals_link(struct index_literals *l)
 		struct index_literal *one = &l->literal[i];
 		unsigned best = 0, least = 0;
 		for (size_t at = 0; at + GRAM <= one->text.n; at++) {
-			unsigned b = index_gram(one->text.p + at) >> l->shift, n = 1;
+			const uint8_t *p = one->text.p + at;
+			unsigned b = index_bucket(l, p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16),
+				 n = 1;
 			for (uint32_t k = l->bucket[b]; k; k = l->literal[k - 1].next)
 				n++;
 			if (at == 0 || n < least) {
@@ -243,7 +245,7 @@ static void literals_link(struct index_literals *l)
 		}
 		one->next = l->bucket[best];
 		l->bucket[best] = (uint32_t)i + 1;
-		l->seen[best / 64] |= UINT64_C(1) << best % 64;
+		l->seen[best] = true;
 	}
 }
 
@@ -318,6 +320,22 @@ static void enter_field(
 		literals_link(x->any);
 }
 
+/* What keywords look at (detect_match.c); of a field whose texts are looked at anyway along with that. */
+static void keyword_fields(struct rule_index *x)
+{
+	const struct schema *s = x->schema;
+	for (uint16_t f = 0; f < s->n_searched; f++)
+		if (s->type(s, f) == FACT_STR && s->privacy(s, f) <= SUSPECT)
+			x->keywords[f / 64] |= UINT64_C(1) << f % 64;
+	for (size_t i = 0; i < x->n_fields; i++) {
+		struct index_field *f = &x->field[i];
+		uint64_t bit = UINT64_C(1) << f->field % 64;
+		f->searched = (f->texts || f->literals) && x->keywords[f->field / 64] & bit;
+		if (f->searched)
+			x->keywords[f->field / 64] &= ~bit;
+	}
+}
+
 /* While they are filled, x->always.n counts the entries of x->rule. */
 static void enter_all(struct build *b, struct rule_index *x, struct atoms *all, const struct atoms *always)
 {
@@ -348,6 +366,8 @@ static void enter_all(struct build *b, struct rule_index *x, struct atoms *all, 
 		if (!asked || f->field == FIELD_EVENT)
 			*f = (struct index_field){ 0 };
 	}
+	if (x->any)
+		keyword_fields(x);
 	uint32_t first = x->always.n;
 	for (size_t i = 0; i < always->n; i++)
 		x->rule[first + i] = always->list[i].rule;
