@@ -73,9 +73,29 @@ static size_t three_groups(struct bytes t, size_t from)
 	return n1 == 2 && n2 == 2 && n3 == 2 && (is_day_month(v1, v2) || is_day_month(v2, v3)) ? c : 0;
 }
 
+/* A MAC address, in any spelling that separates its six bytes: its pairs of digits are no date. */
+static size_t mac_end(struct bytes t, size_t from)
+{
+	int sep = bytes_at(t, from + 2);
+	bool joined = from > 0 && (ascii_alnum(t.p[from - 1]) || t.p[from - 1] == sep);
+	if ((sep != '-' && sep != ':') || joined)
+		return 0;
+	for (size_t i = 0; i < 17; i++) {
+		int c = bytes_at(t, from + i);
+		if (i % 3 == 2 ? c != sep
+			       : !(ascii_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F')))
+			return 0;
+	}
+	int next = bytes_at(t, from + 17);
+	return next == sep || ascii_alnum(next) ? 0 : from + 17;
+}
+
 static void mark_digits(struct bytes t, uint8_t *hit)
 {
 	for (size_t i = 0, end; i < t.n; i = end) {
+		end = mac_end(t, i);
+		if (end)
+			continue;
 		end = i + 1;
 		if (!digit_at(t, i))
 			continue;
