@@ -89,6 +89,25 @@ static void test_refusals(void **state)
 		"credential.cleartext=true credential.username_class=default credential.outcome=refused\n");
 }
 
+/* Any word is let in: no factory default was found. */
+static void test_anonymous_with_a_word(void **state)
+{
+	(void)state;
+	static const struct chunk chunks[] = {
+		C("USER anonymous\r\n"),
+		S("331 Any word\r\n"),
+		C("PASS test\r\n"),
+		S("230 In\r\n"),
+	};
+	expect(chunks, LEN(chunks),
+		"ftp.command client ftp.command=USER\n"
+		"ftp.command client ftp.command=PASS\n"
+		"ftp.login server ftp.auth_scheme=anonymous event.outcome=success ftp.reply_code=230\n"
+		"credential.attempt server credential.protocol=ftp credential.scheme=anonymous "
+		"credential.cleartext=true credential.username_class=default credential.outcome=accepted "
+		"credential.secret_length_class=short\n");
+}
+
 static void test_auth_tls(void **state)
 {
 	(void)state;
@@ -218,6 +237,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_session),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_anonymous_with_a_word),
 		cmocka_unit_test(test_auth_tls),
 		cmocka_unit_test(test_one_sided),
 		cmocka_unit_test(test_unanswered),
