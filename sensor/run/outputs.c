@@ -55,10 +55,11 @@ static bool open_all(struct outputs *o, const struct sink_config *c)
 {
 	if (c->dir) {
 		o->dir = strdup(c->dir);
-		if (!o->dir || !make_dir(o, c->dir) || !add(o, sink_alerts_new(c, false), c->dir) ||
-			!add(o, sink_devices_new(c), c->dir) || !add(o, sink_summary_new(c), c->dir))
-			return false;
-		if (c->events && !add(o, sink_events_new(c), c->dir))
+		/* Events first: those of an earlier run never stand beside this one's alerts. */
+		if (!o->dir || !make_dir(o, c->dir) ||
+			!add(o, c->events ? sink_events_new(c) : sink_no_events_new(c), c->dir) ||
+			!add(o, sink_alerts_new(c, false), c->dir) || !add(o, sink_devices_new(c), c->dir) ||
+			!add(o, sink_summary_new(c), c->dir))
 			return false;
 	}
 	if (c->json && !add(o, sink_alerts_new(c, true), "alerts for standard output"))

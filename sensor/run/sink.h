@@ -40,7 +40,7 @@ struct sink {
 
 struct sink_config {
 	const char *dir; /* NULL: no files */
-	bool events;     /* also events.jsonl */
+	bool events;     /* also events.jsonl; without, an earlier run's goes: it is no part of this one */
 	bool json;       /* alerts on standard output */
 	bool page;       /* the page on standard output */
 	struct doc_context doc;
@@ -51,6 +51,8 @@ struct sink_config {
 struct sink *sink_alerts_new(const struct sink_config *c, bool to_stdout);
 struct sink *sink_devices_new(const struct sink_config *c);
 struct sink *sink_events_new(const struct sink_config *c);
+/* Its commit removes an earlier run's events.jsonl. */
+struct sink *sink_no_events_new(const struct sink_config *c);
 struct sink *sink_summary_new(const struct sink_config *c);
 struct sink *sink_page_new(const struct sink_config *c);
 

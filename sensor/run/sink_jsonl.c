@@ -3,7 +3,9 @@
 #include "run/sink.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct jsonl {
 	struct sink sink;
@@ -108,5 +110,22 @@ struct sink *sink_events_new(const struct sink_config *c)
 	if (!j)
 		return NULL;
 	j->sink.event = put_event;
+	return &j->sink;
+}
+
+static bool commit_removal(struct sink *s)
+{
+	return unlink(s->name) == 0 || errno == ENOENT;
+}
+
+struct sink *sink_no_events_new(const struct sink_config *c)
+{
+	struct jsonl *j = calloc(1, sizeof *j);
+	if (!j || asprintf(&j->file.path, "%s/events.jsonl", c->dir) < 0) {
+		free(j);
+		errno = ENOMEM;
+		return NULL;
+	}
+	j->sink = (struct sink){ .name = j->file.path, .commit = commit_removal, .close = close_jsonl };
 	return &j->sink;
 }

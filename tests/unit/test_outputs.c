@@ -139,6 +139,38 @@ static void whole_and_masked(void **state)
 	assert_int_equal(files_in(w->out), 4);
 }
 
+/* A run without events, into the folder of one that had them: the old ones go when the new files come, not
+ * before. */
+static void no_old_events(void **state)
+{
+	struct world *w = *state;
+	for (unsigned run = 0; run < 2; run++) {
+		w->config.events = run == 0;
+		struct outputs *o = outputs_new(&w->config);
+		assert_true(outputs_ok(o));
+		assert_int_equal(files_in(w->out), run ? 4 : 0);
+		assert_true(outputs_finish(o, w->inv, &w->sum));
+		outputs_close(o);
+		assert_int_equal(files_in(w->out), run ? 3 : 4);
+	}
+}
+
+/* The old events cannot be removed (a folder of that name): a sentence, and nothing new beside them. */
+static void old_events_stay(void **state)
+{
+	struct world *w = *state;
+	char path[128];
+	snprintf(path, sizeof path, "%s/events.jsonl", w->out);
+	assert_int_equal(mkdir(w->out, 0700), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	w->config.events = false;
+	struct outputs *o = outputs_new(&w->config);
+	assert_false(outputs_finish(o, w->inv, &w->sum));
+	assert_non_null(strstr(outputs_error(o), "events.jsonl: "));
+	outputs_close(o);
+	assert_int_equal(files_in(w->out), 1);
+}
+
 static void abandoned(void **state)
 {
 	struct world *w = *state;
@@ -191,6 +223,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(whole_and_masked, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_old_events, setup, teardown),
+		cmocka_unit_test_setup_teardown(old_events_stay, setup, teardown),
 		cmocka_unit_test_setup_teardown(abandoned, setup, teardown),
 		cmocka_unit_test_setup_teardown(disk_full, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_directory, setup, teardown),
