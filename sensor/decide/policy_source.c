@@ -128,8 +128,15 @@ int logsource_attach(
 		load_error(l, logsource, "E130", "`logsource` needs one of product, service and category");
 		return -1;
 	}
-	if (strcmp(product, "wardwatch") == 0)
+	if (strcmp(product, "wardwatch") == 0 && *service)
 		return native_category(l, logsource, service);
+	if (strcmp(product, "wardwatch") == 0) {
+		load_error(l, logsource, "E131",
+			"the events of this sensor are named by `service`, like {product: wardwatch, "
+			"service: %s}",
+			event_schema_category(l->p->schema, bytes_str(category)) < 0 ? "dicom" : category);
+		return -1;
+	}
 	const struct row *row = find_row(product, service, category);
 	if (row)
 		return attach_row(l, r, logsource, row);

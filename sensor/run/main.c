@@ -6,6 +6,8 @@
 #include "run/policy_command.h"
 #include "run/progress.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,9 +105,11 @@ static bool load_policies(struct program *p)
 	p->policy = policy_load_with(&p->config.policy, paths, n, &p->diag);
 	p->fingerprints = fingerprints_load(paths, n, &p->diag);
 	diag_sort(&p->diag);
+	/* A sensor that judges nothing must not look like one that finds nothing. */
 	if (p->policy && p->diag.errors == 0 && policy_rules(p->policy) == 0)
-		diag_add(&p->diag, DIAG_WARNING, paths[0], 0, 0, "",
-			"holds no rules, so nothing is judged; -p names a directory of *.yml");
+		diag_add(&p->diag, DIAG_ERROR, paths[0], 0, 0, "",
+			"holds no rule that is loaded, so nothing would be judged; -p names a directory of "
+			"*.yml (wardwatch policy list --skipped says why rules are left out)");
 	return p->policy && p->fingerprints && p->diag.errors == 0;
 }
 
@@ -120,8 +124,9 @@ static bool open_outputs(struct program *p)
 		.doc = { .sensor_name = p->config.sensor_name,
 			.pseudonyms = p->config.key.from_file,
 			.zones = policy_zones(p->policy) } };
-	if (p->options.events && !c.dir) {
-		diag_add(&p->diag, DIAG_ERROR, "-", 0, 0, "", "--events needs an output directory: -o DIR");
+	if (c.events && !c.dir) {
+		diag_add(&p->diag, DIAG_ERROR, "-", 0, 0, "", "%s needs an output directory: -o DIR",
+			p->options.events ? "--events" : "`output.events: on` in the configuration");
 		return false;
 	}
 	p->mask = mask_new(&p->config.key, &p->config.limits);
@@ -185,20 +190,38 @@ static void fini(struct program *p)
 	diag_free(&p->diag);
 }
 
+static int tell(const struct options *o)
+{
+	if (o->help)
+		options_help(stdout);
+	else
+		puts("wardwatch " WW_VERSION);
+	if (fflush(stdout) == 0)
+		return EXIT_GOOD;
+	fprintf(stderr, "wardwatch: standard output: writing failed: %s\n", strerror(errno));
+	return EXIT_WRONG;
+}
+
+/* Who started us may have closed them: no file of ours must get their numbers, or the page would be written
+ * into it. Using one stays an error. */
+static void keep_standard_numbers(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int main(int argc, char **argv)
 {
 	static struct program p;
 	int code = EXIT_WRONG;
+	keep_standard_numbers();
 	if (argc > 1 && strcmp(argv[1], "policy") == 0)
 		return policy_command(argc - 1, argv + 1, default_policies());
 	if (!options_parse(&p.options, argc, argv)) {
 		fprintf(stderr, "wardwatch: %s\n", p.options.error);
 	} else if (p.options.help || p.options.version) {
-		if (p.options.help)
-			options_help(stdout);
-		else
-			puts("wardwatch " WW_VERSION);
-		code = fflush(stdout) == 0 ? EXIT_GOOD : EXIT_WRONG;
+		code = tell(&p.options);
 	} else {
 		code = prepare(&p) ? run(&p) : EXIT_WRONG;
 		progress_clear(&p.progress);

@@ -51,6 +51,9 @@ def cases(folder):
     yield "configuration missing", ["-r", str(GOOD), "-q", "-c", str(folder / "no.yml"), *POLICIES], 1, "no.yml"
     yield "bad configuration", ["-r", str(GOOD), "-q", "-c", file("bad.yml", b"limits: {flows: many}\n"), *POLICIES], 1, "bad.yml:1"
     yield "output is a file", ["-r", str(GOOD), "-q", "-o", file("taken", b"x"), *POLICIES], 1, "taken"
+    yield "no rules", ["-r", str(GOOD), "-q", "-p", str(bare)], 1, "bare: holds no rule"
+    yield "events without a folder", ["-r", str(GOOD), "-q", "--events", *POLICIES], 1, "--events needs"
+    yield "events without a folder, configured", ["-r", str(GOOD), "-q", "-c", file("events.yml", b"output: {events: on}\n"), *POLICIES], 1, "output.events"
     yield "full disk", ["-r", str(GOOD), "-q", "-o", "FULL", "--events", *POLICIES], 1, ""
 
 
@@ -136,6 +139,18 @@ def stopped_while_idle(program):
     return None
 
 
+def closed(program, out):
+    """No standard output at all: it is said, and the page goes into no file that got its number."""
+    bad = []
+    for arguments in (["--help"], ["-r", str(GOOD), "-o", str(out), *POLICIES]):
+        done = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", program, *arguments], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60)
+        if done.returncode != 1 or b"standard output: writing failed" not in done.stderr:
+            bad.append(f"{arguments} without standard output: exit status {done.returncode}: {done.stderr[-300:]!r}")
+    if out.exists():
+        bad.append(f"without standard output: files are left: {sorted(p.name for p in out.iterdir())}")
+    return bad
+
+
 def main(program):
     bad = []
     with tempfile.TemporaryDirectory(prefix="broken-") as name:
@@ -147,14 +162,13 @@ def main(program):
                 problem = complaint(program, arguments, status, sentence)
             if problem:
                 bad.append(f"{case}: {problem}")
-        done = run(program, ["-r", str(GOOD), "-p", str(folder / "bare")])
-        if done.returncode or b"bare: warning: holds no rules" not in done.stderr:
-            bad.append(f"no rules: exit status {done.returncode}: {done.stderr[-300:]!r}")
         bad += [problem for problem in (stopped(program), stopped_while_idle(program)) if problem]
-        with open("/dev/full", "wb") as full:
-            done = run(program, ["-r", str(GOOD), *POLICIES], stdout=full)
-            if done.returncode != 1 or not done.stderr.strip():
-                bad.append(f"page to a full disk: exit status {done.returncode}: {done.stderr[-300:]!r}")
+        for arguments in (["-r", str(GOOD), *POLICIES], ["--help"], ["--version"], ["policy", "--help"]):
+            with open("/dev/full", "wb") as full:
+                done = run(program, arguments, stdout=full)
+            if done.returncode != 1 or b"standard output" not in done.stderr:
+                bad.append(f"{arguments} to a full disk: exit status {done.returncode}: {done.stderr[-300:]!r}")
+        bad += closed(program, folder / "closed")
         with open(GOOD, "rb") as pipe:
             piped = ward.Run(program, "-", options=["-q"], stdin=pipe)
             if piped.files.get("events.jsonl") != ward.Run(program, GOOD, options=["-q"]).files.get("events.jsonl"):

@@ -119,6 +119,22 @@ static void options(void **state)
 	says(&plain, HEAD "taxonomy: splunk\n" DNS, "E123", 0);
 }
 
+/* The category where the service belongs: the message shows the line as it would be right. */
+static void named_by_service(void **state)
+{
+	static const struct policy_options plain = { 0 };
+	struct diag d;
+	(void)state;
+	assert_null(
+		load_source(&plain, "{product: wardwatch, category: hl7}", "{a: {x: 1}, condition: a}", &d));
+	assert_string_equal(d.messages[0].code, "E131");
+	assert_non_null(strstr(d.messages[0].text, "{product: wardwatch, service: hl7}"));
+	diag_free(&d);
+	assert_null(load_source(&plain, "{product: wardwatch}", "{a: {x: 1}, condition: a}", &d));
+	assert_non_null(strstr(d.messages[0].text, "{product: wardwatch, service: dicom}"));
+	diag_free(&d);
+}
+
 #define OTHER "---\ntitle: u\nid: 5e72a5b6-e903-4cb4-b2c9-30c4311a9afb\nlevel: low\n" DNS
 
 static void related(void **state)
@@ -208,6 +224,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(attached),
 		cmocka_unit_test(options),
+		cmocka_unit_test(named_by_service),
 		cmocka_unit_test(related),
 		cmocka_unit_test(where),
 		cmocka_unit_test(smb_objects),
