@@ -7,8 +7,8 @@
  * It takes only types that may be shown: a `struct fact` of type FACT_PHI has no text form here.
  *
  * Text in which a person could stand (design.md section 4) is not shown yet: json_sealed puts it in as sealed
- * bytes, which only decide/mask.h opens, when the whole run has been seen. A line with seals is not JSON and must
- * not leave.
+ * bytes, which only decide/mask.h opens, when the whole run has been seen. A line with seals is not JSON and
+ * must not leave.
  *
  * One doc per thread, reused. All memory is mapped at json_new and touched only as far as documents need;
  * values past JSON_MAX bytes are left out and json_ok is false.
@@ -22,7 +22,8 @@ enum { JSON_MAX = 4 << 20, JSON_PAIRS = 65536 };
 
 struct json_doc;
 
-/* How a sealed value is judged (decide/mask.h): as a device's text, as suspect text, as bytes shown in hex. */
+/* How a sealed value is judged (decide/mask.h): as a device's text, as suspect text, as bytes shown in hex.
+ */
 enum seal { SEAL_PRODUCT = 'p', SEAL_SUSPECT = 's', SEAL_BYTES = 'b' };
 
 struct json_doc *json_new(void); /* NULL: no address space */

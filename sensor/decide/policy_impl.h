@@ -10,7 +10,15 @@
 enum { MAX_RULES = 50000, MAX_BY = 8, MAX_EVIDENCE = 64 };
 
 /* What a log source takes for granted besides the category. */
-enum where { WHERE_ALL, WHERE_ENDED, WHERE_SMB_FILE, WHERE_SMB_TREE, WHERE_TO_HOME, WHERE_TO_OUTSIDE, WHERE_N };
+enum where {
+	WHERE_ALL,
+	WHERE_ENDED,
+	WHERE_SMB_FILE,
+	WHERE_SMB_TREE,
+	WHERE_TO_HOME,
+	WHERE_TO_OUTSIDE,
+	WHERE_N
+};
 
 struct suite_test;
 struct rule_index;

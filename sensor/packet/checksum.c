@@ -43,8 +43,8 @@ static uint64_t pseudo_header(const struct packet *p, bool is_v4, size_t length)
 }
 
 /* Only the pseudo-header is summed up, a card is to do the rest: Linux' CHECKSUM_PARTIAL (skbuff.h), which
- * what is sent has and also what GRO has joined (tcp4_gro_complete, udp4_gro_complete); Windows leaves out the
- * length of what the card is to cut up (NDIS large send offload). */
+ * what is sent has and also what GRO has joined (tcp4_gro_complete, udp4_gro_complete); Windows leaves out
+ * the length of what the card is to cut up (NDIS large send offload). */
 static bool is_partial(const struct packet *p, bool is_v4)
 {
 	uint64_t field = fold(sum(bytes_sub(p->l4, p->proto == TCP ? 16 : 6, 2), 0));

@@ -31,11 +31,11 @@ struct conv {
 };
 
 enum event_flag {
-	EVENT_CUT = 1,       /* not all facts fitted */
-	EVENT_PDU_CUT = 2,   /* the message was longer than was looked at */
-	EVENT_AFTER_GAP = 4, /* bytes were lost before this message */
-	EVENT_MIDSTREAM = 8, /* the conversation's beginning was not seen */
-	EVENT_PHI_LOST = 16, /* private values did not fit: the mask cannot know their words */
+	EVENT_CUT = 1,         /* not all facts fitted */
+	EVENT_PDU_CUT = 2,     /* the message was longer than was looked at */
+	EVENT_AFTER_GAP = 4,   /* bytes were lost before this message */
+	EVENT_MIDSTREAM = 8,   /* the conversation's beginning was not seen */
+	EVENT_PHI_LOST = 16,   /* private values did not fit: the mask cannot know their words */
 	EVENT_PHI_UNREAD = 32, /* private values hold characters that could not be converted */
 };
 

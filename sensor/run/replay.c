@@ -42,10 +42,9 @@ int replay_run(const struct replay *r, const char *const *paths, size_t n, struc
 		.identify = true,
 		.on_full = drain,
 		.arg = l };
-	struct hub_setup hs = { .limits = r->limits,
-		.policy = r->policy,
-		.fingerprints = r->fingerprints,
-		.tap = r->tap };
+	struct hub_setup hs = {
+		.limits = r->limits, .policy = r->policy, .fingerprints = r->fingerprints, .tap = r->tap
+	};
 	int code = 1;
 	bool ok = l && worker_init(&l->worker, &ws) && hub_init(&l->hub, &hs);
 	if (ok)

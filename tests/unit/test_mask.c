@@ -147,7 +147,8 @@ static void shown_product(struct mask *m, const char *in, const char *want)
 {
 	struct bytes got = mask_product(m, bytes_str(in));
 	if (!bytes_is(got, want))
-		print_error("%s: got %.*s, want %s\n", in, (int)got.n, (const char *)got.p, want);
+		print_error("%s: got %.*s, want %s\n", in, (int)got.n, (const char *)got.p,
+			want ? want : "(none)");
 	assert_true(bytes_is(got, want));
 }
 
