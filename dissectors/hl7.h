@@ -1,7 +1,7 @@
 /*
  * hl7: what the files of the HL7 version 2 dissector share (ER7 over MLLP, and over bare TCP as it is met in
  * the field; wire/clinical.md 2). hl7_frame.c finds messages, hl7.c tells events and observations, hl7_text.c
- * reads the grammar and knows what is a patient's, hl7_device.c finds the devices a message speaks of.
+ * reads the grammar, hl7_phi.c knows whose data is in it, hl7_device.c finds the devices a message speaks of.
  *
  * What ends a message, so that no answer depends on the bytes behind it:
  *  - FS (1C). The CR that belongs behind it, and whatever else stands between two messages (CR, LF, NUL,
@@ -120,6 +120,9 @@ struct bytes hl7_unescape(const struct message *m, struct bytes v, struct text *
 void hl7_text_add(struct text *t, struct bytes v);
 /* First component that says anything: of an HD, EI or XON the name a person knows it by. */
 struct bytes hl7_label(const struct message *m, struct bytes v);
+
+/* ---- hl7_phi.c ---- */
+
 struct bytes hl7_name(const struct message *m, struct bytes v); /* of an XPN: family, given, further names */
 bool hl7_is_ssn(const struct message *m, struct bytes id);      /* of a CX: a social security number */
 /* True if v holds a word of the patient's names and numbers. */

@@ -14,6 +14,24 @@ PEOPLE = [NAME, FIRST, NUMBER, "773301", BORN, PASSWORD, USER, TYPED, "31.12.197
           "Volkering", "vlkering", "Hjördis", "Wałęsiak", "Walesiak", "山田", "Yamadabe", "Grünspan", "grünspan", "Oberlechner",
           "Mitterbacher", "555-0199", "5550199", "lquast", "Zweitname"]
 
+# Where else in HL7 a person stands: segment, field (with the type before an OBX's) and what of it is whose.
+PLACES = [("ABS-8", "1^{}^A", "Abstractus"), ("ACC-7", "1^{}^A", "Accidenta"), ("AIP-3", "4^{}^A", "Aipersonn"),
+          ("ARQ-19", "1^{}^A", "Arquebus"), ("BTX-15", "1^{}^A", "Transfusia"), ("CON-24", "{}^A", "Consentina"),
+          ("CSR-4", "{}^^^X", "CSR-77318"), ("CTD-2", "{}^A", "Kontaktus"), ("DB1-3", "{}", "DIS-99812"),
+          ("FT1-20", "1^{}^A", "Performar"), ("FT1-24", "1^{}^A", "Entrantus"), ("GT1-16", "{}^A", "Employera"),
+          ("GT1-45", "{}^A", "Gtkontakt"), ("IAM-14", "{}^A", "Reporteria"), ("IN1-6", "{}^A", "Versichera"),
+          ("IN2-7", "{}^A", "Medicaidus"), ("IN3-3", "1^{}^A", "Certifikat"), ("NTE-5", "1^{}^A", "Notarius"),
+          ("OBR-10", "5^{}^Co", "Zwingmann"), ("OBR-32", "&{}&Int^202401", "Oxenius"), ("OBR-33", "9&{}&As", "Asbjorn"),
+          ("OBR-34", "9^{}^Te", "Technau"), ("OBR-35", "9&{}&Tr", "Transkript"), ("OBX-5 CX", "{}^^^X^MR", "ZK-48-2213"),
+          ("OBX-5 PN", "{}^Val", "Pennamen"), ("OBX-5 XCN", "55^{}^Val", "Querfurth"), ("OBX-5 XPN", "{}^Val", "Fruehwirt"),
+          ("OBX-5 XTN", "{}", "555-0166"), ("PDA-5", "1^{}^A", "Todesarzt"), ("PR1-8", "1^{}^A", "Narkosius"),
+          ("PR1-11", "1^{}^A", "Chirurga"), ("PRD-2", "{}^A", "Providius"), ("PV2-13", "1^{}^A", "Referenz"),
+          ("RXA-10", "1^{}^A", "Administra"), ("RXE-14", "1^{}^A", "Apothekar"), ("RXO-15", "1^{}^A", "Verifikant"),
+          ("SCH-12", "4^{}^A", "Placerman"), ("SCH-20", "4^{}^A", "Entererin"), ("SPM-2", "SPEC-{}&LAB", "77310"),
+          ("STF-15", "{}", "stafferin@x.example"), ("TXA-23", "1^{}^A", "Kopierius"), ("VAR-4", "1^{}^A", "Variantus"),
+          ("ZPI-1", "{}^Zed", "Zsegmenter"), ("ZPI-2", "7^{}^Zed", "Zweitseg"), ("ZPI-3", "{}^^^H^PI", "ZP-66133")]
+PEOPLE += [who.partition("@")[0] for _, _, who in PLACES]
+
 
 def ct_image(patient, *more, charset=None, **own):
     """A data set of a patient; own: values of other tags by name."""
@@ -90,6 +108,21 @@ def early(capture, a, b):
         f"|ASCII {FIRST}", f"SFT|{whole}|{NUMBER}|{FIRST} {NAME}", f"ZQA|{NAME}|{FIRST}", "PID|1||1||Other^Person")
 
 
+def places(capture, a, b):
+    """Each of PLACES in a host name, and then in its field."""
+    for n, (_, _, who) in enumerate(PLACES):
+        capture.udp(a, b, 53, small.dns_query(100 + n, who.partition("@")[0].lower() + "-pc.lan"))
+    for where, form, who in PLACES:
+        place, _, kind = where.partition(" ")
+        segment, at = place.split("-")
+        fields = [""] * int(at)
+        fields[int(at) - 1] = form.format(who)
+        if kind:
+            fields[1] = kind
+        hl7(capture, a, b, r"MSH|^~\&|HIS|X|LAB|X|1||ADT^A01|9|P|2.5", "PID|1||1||Other^Person",
+            segment + "|" + "|".join(fields))
+
+
 def late(capture, a, b):
     """Who they are."""
     hl7(capture, a, b, r"MSH|^~\&|HIS|X|LAB|X|1||ADT^A01|1|P|2.5||||||UNICODE UTF-8",
@@ -111,5 +144,6 @@ def write(path):
     capture = net.Capture()
     a, b = net.Host("00:01:e3:10:00:21", "10.50.30.21"), net.Host("00:25:90:10:00:10", "10.50.20.10")
     early(capture, a, b)
+    places(capture, a, b)
     late(capture, a, b)
     capture.write(path)

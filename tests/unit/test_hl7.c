@@ -591,6 +591,27 @@ static void test_phi_classes(void **state)
 		{ "QPD|Q22^x|t1|@PID.5.1^DOE~@PID.3.1^123~@PID.7^19700102\n",
 			"phi.classes=[patient_name,mrn,birth_date] phi.count=3" },
 		{ "QRD|1|R|I|Q1||||^DOE^JANE|DEM\n", "phi.classes=[patient_name] phi.count=1" },
+		/* A result of a person's type. */
+		{ "OBX|1|XPN|x||Doe^Jane\nOBX|2|XCN|x||7^Poe^Jim~8^Roe^Bob\nOBX|3|CX|x||77^^^H^SS\n",
+			"phi.classes=[ssn,relative,staff_name] phi.count=4" },
+		{ "OBX|1|CE|x||Doe^Jane\nOBX|1|EI|x||Doe^Jane\n", NULL },
+		{ "RDF|3|@PID.5^XPN^48~@PID.8^IS^1~@PID.13^XTN^40\nRDT|Doe^Jane|F|5550199\n",
+			"phi.classes=[phone,relative] phi.count=2" },
+		{ "QPD|Z34^Request^CDC|t1|77^^^H^MR|Doe^Jane^^^^^L|||F\n",
+			"phi.classes=[patient_name,mrn] phi.count=2" },
+		{ "OBR|1|||||||||7^Poe^Jim||||||||||||||||||||||&Oxenius&Int^202401\n",
+			"phi.classes=[staff_name] phi.count=2" },
+		/* An employer is a firm unless it has a given name. */
+		{ "GT1|1|||||||||||||||Acme Works\nIN2|||12^Acme\n", NULL },
+		{ "GT1|1|||||||||||||||Acme^Bob\nIN2|||12^Acme^Bob\n", "phi.classes=[relative] phi.count=2" },
+		{ "SPM|1|S-4711\nSAC|1|C-4711^LAB\n", NULL }, /* of no patient: a control */
+		{ "PID|||77\nSPM|1|S-4711&LAB^F-4712&LAB\n", "phi.classes=[mrn,accession] phi.count=3" },
+		/* Segments of a site, by the look. */
+		{ "PID|||77\nZXX|1|Doe^Jane~POE^JIM|7^Roe^Bob|4711^^^H^PI\n",
+			"phi.classes=[patient_name,mrn] phi.count=5" },
+		{ "PID|||77\nZXX|CT^Computed tomography|7^Male^L1|20260301^x|M^m|I10^Flu^I10\n",
+			"phi.classes=[mrn] phi.count=1" },
+		{ "ZXX|1|Doe^Jane\n", NULL },
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		char *text = said(wrapped(head, rows[i].segments, "\x1c\n"), (struct bytes){ 0 });
