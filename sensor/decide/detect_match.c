@@ -300,7 +300,7 @@ static bool keyword_holds(
 {
 	const struct schema *s = d->schema;
 	for (uint16_t f = 0; f < s->n_searched; f++) {
-		if (s->type(s, f) != FACT_STR || s->privacy(s, f) > SUSPECT)
+		if (!schema_searches(s, f))
 			continue;
 		struct leaf leaf = v->get(v, f);
 		struct leaf_walk w = leaf_walk(&leaf);

@@ -325,7 +325,7 @@ static void keyword_fields(struct rule_index *x)
 {
 	const struct schema *s = x->schema;
 	for (uint16_t f = 0; f < s->n_searched; f++)
-		if (s->type(s, f) == FACT_STR && s->privacy(s, f) <= SUSPECT)
+		if (schema_searches(s, f))
 			x->keywords[f / 64] |= UINT64_C(1) << f % 64;
 	for (size_t i = 0; i < x->n_fields; i++) {
 		struct index_field *f = &x->field[i];

@@ -18,7 +18,7 @@ enum { ALIASES = sizeof aliases / sizeof *aliases, DEVICE_NAME = 64 };
 _Static_assert(ALIASES < SCHEMA_SLOTS / 2, "the table of names stays half empty");
 
 /* The canonical names of policy-language.md 20.4 where they are not the attribute's own. */
-static const char *device_field_name(unsigned field)
+const char *device_field_name(unsigned field)
 {
 	switch (field) {
 	case ATTR_MODEL:
@@ -240,6 +240,7 @@ struct event_schema *event_schema_new(void)
 		fine = add_dissector(s, p) && fine;
 	add_named_categories(s);
 	s->schema.n_searched = s->n_fields;
+	s->schema.unsearched = COMMON_COMMUNITY_ID;
 	s->source_device = add_device(s, "source", s->names);
 	s->destination_device = add_device(s, "destination", s->names + (size_t)DEVICE_FIELDS * DEVICE_NAME);
 	s->schema.n_fields = s->n_fields;

@@ -55,6 +55,9 @@ struct event_schema {
 	uint16_t of_alias[SCHEMA_SLOTS]; /* the same of the rows of aliases.def */
 };
 
+/* Name of a device's field behind "source.device.": of an enum attr or DEVICE_FIELD_*. */
+const char *device_field_name(unsigned field);
+
 struct event_schema *event_schema_new(void); /* NULL: no memory */
 void event_schema_free(struct event_schema *s);
 /* Number of the category of that name, or -1. */

@@ -81,7 +81,16 @@ struct schema {
 	const char *(*name)(const struct schema *s, uint16_t field);
 	uint16_t n_fields;
 	uint16_t n_searched; /* keywords look at the text fields below this number */
+	/* Nor at this one: its texts are digests, in which any short word may stand by chance. 0: none. */
+	uint16_t unsearched;
 };
+
+/* Do keywords look at the field? */
+static inline bool schema_searches(const struct schema *s, uint16_t field)
+{
+	return field < s->n_searched && (!field || field != s->unsearched) && s->type(s, field) == FACT_STR &&
+	       s->privacy(s, field) <= SUSPECT;
+}
 
 enum { FIELD_UNKNOWN = -1, FIELD_UNSEEN = -2 };
 

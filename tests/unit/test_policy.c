@@ -71,7 +71,7 @@ static void language(void **state)
 		print_and_fail(&d);
 	if (policy_test(p, &d, &ran) != 0)
 		print_and_fail(&d);
-	assert_int_equal(ran, 13);
+	assert_int_equal(ran, 16);
 	policy_free(p);
 	diag_free(&d);
 }
@@ -124,6 +124,8 @@ static void refused(void **state)
 		{ OURS "sensor: {category: polic}\n", "E113", 7 },
 		{ OURS "sensor: {confidence: 101}\n", "E113", 7 },
 		{ OURS "sensor: {score: {add: 21}}\n", "E113", 7 },
+		{ OURS "sensor: {score: {kev: true}}\n", "E164", 7 },
+		{ OURS "sensor: {score: {kev: 1}}\n", "E113", 7 },
 		{ OURS "sensor: {suppress: {for: 1y}}\n", "E113", 7 },
 		{ OURS "sensor: {suppress: {mode: backoff}}\n", "E164", 7 },
 		{ OURS "sensor: {suppress: {by: [phi.patient]}}\n", "E182", 7 },
