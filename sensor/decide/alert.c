@@ -54,6 +54,7 @@ void alert_score(struct alert *a)
 		term(a, &sum, "criticality",
 			criticality_amount(r->text.subject_is_destination ? a->destination : a->source));
 	term(a, &sum, "phi", classes > 5 ? 10 : 2 * classes);
+	term(a, &sum, "outside", a->outside ? 10 : 0);
 	term(a, &sum, "rule", r->score_add);
 	if (doubt > 0)
 		term(a, &sum, "confidence", -(doubt / 2));

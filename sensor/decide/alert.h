@@ -48,7 +48,8 @@ struct alert {
 	struct detect_reason reason;
 	enum level level;
 	const char *source_zone, *destination_zone; /* NULL: no zones are named, or none */
-	bool unsure; /* who began is a guess, and the rule is about who may: at most 50 sure */
+	bool outside; /* one side is not of the site: the internet, or an external zone */
+	bool unsure;  /* who began is a guess, and the rule is about who may: at most 50 sure */
 	unsigned score;
 	struct score_term terms[8];
 	unsigned n_terms;
@@ -75,8 +76,8 @@ const char *level_name(enum level l);  /* "high" */
 unsigned level_severity(enum level l); /* 1, 21, 47, 73, 99 */
 
 unsigned alert_confidence(const struct alert *a);
-/* Adds what is known of the alert to the score (policy-language.md section 14): a->rule, level, phi, source
- * and destination are set. */
+/* Adds what is known of the alert to the score (policy-language.md section 14): a->rule, level, phi, outside,
+ * source and destination are set. */
 void alert_score(struct alert *a);
 /* siem-conventions.md section 7: "e1-" and the first 100 bits, in base32hex, of SHA-256 over the schema
  * number, the rule's id (else its name, else its title), the conversation, the event's time in microseconds,

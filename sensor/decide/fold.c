@@ -337,6 +337,7 @@ void fold_hit(struct fold *f, const struct policy_run *r, struct alert *a, struc
 	struct group *g = group_at(f, gi);
 	const struct event *e = a->event;
 	add_hit(&g->alert, e);
+	g->alert.outside = g->alert.outside || a->outside;
 	count_patients(f, gi, e);
 	g->head = *e;
 	g->head.len = sizeof g->head;

@@ -110,5 +110,12 @@ struct rule_text {
 	bool subject_is_destination;
 };
 const struct rule_text *rule_text(const struct rule *r);
+static inline bool rule_asks_for(const struct rule_text *t, const char *field)
+{
+	for (size_t i = 0; i < t->n_fields; i++)
+		if (strcmp(t->fields[i], field) == 0)
+			return true;
+	return false;
+}
 
 #endif

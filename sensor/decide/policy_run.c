@@ -106,20 +106,28 @@ static struct bytes by_values(const struct policy_run *r, const struct rule *rul
 	return bytes_of(out, at);
 }
 
-/* Where nobody named zones, those that are built in say nothing that the address does not. */
-static const char *zone_name(const struct policy_run *r, enum dir side)
+/* Where nobody named zones, those that are built in say nothing that the address does not: to who asks. */
+static const char *zone_name(const struct policy_run *r, const struct rule *rule, enum dir side)
 {
 	const struct zones *z = r->p->names.zones;
-	unsigned zone = zones_count(z) > ZONE_OWN ? event_view_zone(r->view, side) : (unsigned)ZONE_NONE;
+	bool wanted = zones_count(z) > ZONE_OWN ||
+		      rule_asks_for(&rule->text, side == DIR_CLIENT ? "source.zone" : "destination.zone");
+	unsigned zone = wanted ? event_view_zone(r->view, side) : (unsigned)ZONE_NONE;
 	return zone == ZONE_NONE ? NULL : zones_at(z, zone)->name;
+}
+
+static bool is_outside(const struct policy_run *r, enum dir side)
+{
+	return zone_is_outside(r->p->names.zones, event_view_zone(r->view, side));
 }
 
 void policy_alert(struct policy_run *r, struct alert *a, struct bytes by)
 {
 	a->source = event_view_device(r->view, DIR_CLIENT);
 	a->destination = event_view_device(r->view, DIR_SERVER);
-	a->source_zone = zone_name(r, DIR_CLIENT);
-	a->destination_zone = zone_name(r, DIR_SERVER);
+	a->source_zone = zone_name(r, a->rule, DIR_CLIENT);
+	a->destination_zone = zone_name(r, a->rule, DIR_SERVER);
+	a->outside = is_outside(r, DIR_CLIENT) || is_outside(r, DIR_SERVER);
 	a->unsure = a->event->proto == PROTO_segmentation && !a->event->conv.initiator_known;
 	if (!suppress_alert(r, a, by))
 		fold_hit(r->fold, r, a, by);

@@ -117,13 +117,16 @@ static void load_suppress(struct loader *l, struct rule *r, const struct yaml_no
 static void load_score(struct loader *l, struct rule *r, const struct yaml_node *v)
 {
 	static const char *const keys[] = { "device-criticality", "kev", "add" };
-	const struct yaml_node *add = yaml_get(v, "add"), *criticality = yaml_get(v, "device-criticality");
+	const struct yaml_node *add = yaml_get(v, "add"), *criticality = yaml_get(v, "device-criticality"),
+			       *kev = yaml_get(v, "kev");
 	int64_t n;
 	load_keys(l, v, keys, 3, true);
 	if (add && whole_number(l, add, -20, 20, &n))
 		r->score_add = (int)n;
 	if (criticality)
 		r->score_criticality = truth(l, criticality);
+	if (kev && truth(l, kev)) /* no vulnerability is matched yet that could be listed */
+		load_error(l, kev, "E164", "`kev: true` comes in a later version of this sensor");
 }
 
 static void load_evidence(struct loader *l, struct rule *r, const struct yaml_node *v)

@@ -80,6 +80,14 @@ int zones_find(const struct zones *z, struct bytes name)
 	return -1;
 }
 
+bool zone_is_outside(const struct zones *z, unsigned zone)
+{
+	for (; zone < z->n; zone = z->list[zone].up)
+		if (zone == ZONE_INTERNET || z->list[zone].external)
+			return true;
+	return false;
+}
+
 const struct network *zones_home(const struct zones *z, size_t *n)
 {
 	*n = z->n_home;

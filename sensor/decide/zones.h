@@ -49,6 +49,9 @@ static inline bool zone_is_inside(const struct zones *z, unsigned zone, unsigned
 	return zone >= outer && zone < zones_count(z) && zone <= zones_at(z, outer)->last;
 }
 
+/* Not the site's: the internet, and what is `external` or lies in such a zone. */
+bool zone_is_outside(const struct zones *z, unsigned zone);
+
 /* Zone of an address by its longest prefix, else of the VLAN (0: none known), else built in. An address of
  * family 0 with a VLAN of no zone is in none: ZONE_NONE. */
 unsigned zones_of(const struct zones *z, const struct addr *a, uint16_t vlan);

@@ -1,6 +1,7 @@
 #include "run/documents.h"
 
 #include "decide/policy.h"
+#include "decide/schema.h"
 #include "packet/community_id.h"
 #include "packet/dissect.h"
 
@@ -165,8 +166,24 @@ static void device_core_json(struct json_doc *d, const char *prefix, const struc
 			json_sealed(d, doc_key(key, prefix, attrs[i].key), SEAL_PRODUCT, v.value);
 }
 
+/* What the rule's `fields` name of that side's device beyond what every alert says of it. */
+static void asked_json(
+	struct json_doc *d, const char *side, const struct device *dev, const struct rule_text *r)
+{
+	char field[DOC_KEY], key[DOC_KEY];
+	for (unsigned a = 0; a < ATTR_N; a++) {
+		if (a == ATTR_MANUFACTURER || a == ATTR_MODEL || a == ATTR_SERIAL || a == ATTR_FIRMWARE ||
+			a == ATTR_TYPE)
+			continue;
+		snprintf(field, sizeof field, "%s.device.%s", side, device_field_name(a));
+		if (rule_asks_for(r, field))
+			attr_json(d, doc_key(key, "wardwatch.", field), dev, (enum attr)a);
+	}
+}
+
 /* One side of the conversation: who it is, not only its address. */
-static void side_json(struct json_doc *d, const char *side, const struct device *dev)
+static void side_json(
+	struct json_doc *d, const char *side, const struct device *dev, const struct rule_text *r)
 {
 	char prefix[DOC_KEY], key[DOC_KEY];
 	struct attr_value v;
@@ -179,6 +196,7 @@ static void side_json(struct json_doc *d, const char *side, const struct device 
 	json_uint(d, doc_key(key, prefix, "confidence"), device_confidence(dev));
 	if (device_attr(dev, ATTR_FIRMWARE, 0, &v))
 		json_sealed(d, doc_key(key, prefix, "firmware.version"), SEAL_PRODUCT, v.value);
+	asked_json(d, side, dev, r);
 	json_list(d, "related.hosts");
 	json_suspect(d, "related.hosts", device_label(dev));
 }
@@ -267,8 +285,8 @@ static void sentence_json(struct json_doc *d, const struct alert *a)
 static void reason_json(struct json_doc *d, const struct alert *a)
 {
 	char line[256];
-	json_list(d, "wardwatch.reason.matched");
 	for (unsigned i = 0; i < a->reason.n; i++) {
+		json_list(d, "wardwatch.reason.matched");
 		const char *identifier = a->reason.item[i].identifier, *item = a->reason.item[i].item;
 		snprintf(line, sizeof line, "%s: %s", identifier ? identifier : "", item ? item : "");
 		json_text(d, "wardwatch.reason.matched", line);
@@ -362,9 +380,9 @@ void alert_json(struct json_doc *d, const struct doc_context *ctx, const struct 
 	observer_json(d, ctx);
 	network_json(d, e);
 	subject_json(d, destination ? a->destination : a->source, destination ? &e->conv.dst : &e->conv.src);
-	side_json(d, "source", a->source);
+	side_json(d, "source", a->source, r);
 	if (a->destination != a->source)
-		side_json(d, "destination", a->destination);
+		side_json(d, "destination", a->destination, r);
 	if (a->source_zone)
 		json_text(d, "wardwatch.source.zone", a->source_zone);
 	if (a->destination_zone)

@@ -27,7 +27,7 @@ static void attribute_json(struct json_doc *d, const struct device *dev, enum at
 	}
 }
 
-static void copy_attr(struct json_doc *d, const struct device *dev, enum attr a, const char *key)
+void attr_json(struct json_doc *d, const char *key, const struct device *dev, enum attr a)
 {
 	struct attr_value v;
 	bool many = attr_rows[a].many;
@@ -140,7 +140,7 @@ void device_json(struct json_doc *d, const struct doc_context *ctx, const struct
 	json_uint(d, "wardwatch.schema", 1);
 	json_text(d, "device.id", id);
 	for (size_t i = 0; i < sizeof attrs / sizeof *attrs; i++)
-		copy_attr(d, dev, attrs[i].attr, attrs[i].key);
+		attr_json(d, attrs[i].key, dev, attrs[i].attr);
 	json_suspect(d, "wardwatch.device.name", device_label(dev));
 	json_uint(d, "wardwatch.device.first_packet", device_first_packet(dev));
 	json_time(d, "wardwatch.device.first_seen", first);

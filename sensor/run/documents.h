@@ -38,6 +38,8 @@ void value_json(
 	struct json_doc *d, const char *key, enum fact_type type, enum privacy privacy, struct bytes v);
 /* The facts of an event under `prefix`, which is "" or ends with a dot. */
 void facts_json(struct json_doc *d, const struct doc_context *ctx, const struct event *e, const char *prefix);
+/* An attribute: its value, or all of them where it is a set. */
+void attr_json(struct json_doc *d, const char *key, const struct device *dev, enum attr a);
 void observer_json(struct json_doc *d, const struct doc_context *ctx);
 /* The classes of a set of PHI_BIT()s as a list under key; nothing when there are none. */
 void phi_json(struct json_doc *d, const char *key, uint32_t phi);

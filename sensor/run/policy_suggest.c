@@ -86,7 +86,7 @@ static bool is_ours(const struct suggestion *s, unsigned zone)
 {
 	const struct zones *z = s->p->names.zones;
 	return zone == ZONE_UNASSIGNED ||
-	       (zone >= ZONE_OWN && zone < zones_count(z) && !zones_at(z, zone)->external);
+	       (zone >= ZONE_OWN && zone < zones_count(z) && !zone_is_outside(z, zone));
 }
 
 static void add_side(

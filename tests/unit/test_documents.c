@@ -5,6 +5,7 @@
 #include "run/documents.h"
 
 #include "decide/mask.h"
+#include "world.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -242,6 +243,48 @@ static void correlation(void **state)
 		has(line, parts[i]);
 }
 
+/* What a rule's `fields` ask of a device, sealed as in devices.jsonl, beside what every alert says of it; and
+ * no list of parts of the rule where there are none. */
+static void asked_of_devices(void **state)
+{
+	static const char *const fields[] = { "source.device.os.name", "source.device.ae_title",
+		"source.device.firmware.version", "destination.device.os.name" };
+	static const char *const parts[] = { "\"os\":{\"name\":\"Windows 7\"}",
+		"\"ae_title\":[\"WS[masked]\"]", "\"firmware\":{\"version\":\"VB20A\"}" };
+	static const char *const none[] = { "Windows 10", "matched" };
+	struct rule asks = login;
+	struct rec r;
+	void *w = NULL;
+	(void)state;
+	asks.text.fields = fields;
+	asks.text.n_fields = 3;
+	assert_int_equal(world_setup(&w), 0);
+	arp(w, "10.20.30.40", CT);
+	says(w, "10.20.30.40", CT, ATTR_OS_NAME, "Windows 7");
+	says(w, "10.20.30.40", CT, ATTR_AE_TITLE, "WS1234567");
+	says(w, "10.20.30.40", CT, ATTR_FIRMWARE, "VB20A");
+	arp(w, "10.20.1.5", PACS);
+	says(w, "10.20.1.5", PACS, ATTR_OS_NAME, "Windows 10");
+	rec_begin(&r, PROTO_dicom, 0);
+	rec_from(&r, "10.20.30.40", CT);
+	rec_to(&r, "10.20.1.5", PACS);
+	struct alert a = { .rule = &asks,
+		.event = rec_event(&r),
+		.source = by_ip(w, "10.20.30.40"),
+		.destination = by_ip(w, "10.20.1.5"),
+		.count = 1 };
+	alert_json(doc, &context, &a);
+	struct bytes line = mask_line(mask, json_nested(doc));
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+		has(line, parts[i]);
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+		assert_true(bytes_find(line, 0, bytes_str(none[i])) == line.n);
+	asks.text.n_fields = 4;
+	alert_json(doc, &context, &a);
+	has(mask_line(mask, json_nested(doc)), "Windows 10");
+	assert_int_equal(world_teardown(&w), 0);
+}
+
 /* Nested under wardwatch.event, a field may not be another's object. */
 static void names_nest(void **state)
 {
@@ -267,6 +310,7 @@ int main(void)
 		cmocka_unit_test(pseudonyms),
 		cmocka_unit_test(alert),
 		cmocka_unit_test(correlation),
+		cmocka_unit_test(asked_of_devices),
 		cmocka_unit_test(names_nest),
 	};
 	struct limits limits;

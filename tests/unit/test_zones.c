@@ -1,5 +1,7 @@
 /* zones, lists, groups: what is where and what belongs to what (policy-language.md sections 13 and 16). */
 #include "decide/policy_impl.h"
+#include "packet/categories.h"
+#include "records.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -327,11 +329,96 @@ static void many(void **state)
 	free(text);
 }
 
+#define RULE                                                                                                 \
+	"dialect: wardwatch/1\ntitle: t\nid: 5e72a5b6-e903-4cb4-b2c9-30c4311a9afa\nlevel: low\n"             \
+	"logsource: {product: wardwatch, service: phi}\ndetection: {s: {phi.container: hl7}, condition: "    \
+	"s}\n"
+
+struct told {
+	unsigned score;
+	const char *source, *destination; /* zones */
+};
+
+static void note(void *arg, const struct alert *a)
+{
+	*(struct told *)arg = (struct told){ a->score, a->source_zone, a->destination_zone };
+}
+
+/* What the policy's one rule says of a message. */
+static struct told judge(const struct policy *p, const char *from, const char *to)
+{
+	struct told told = { 0 };
+	struct limits limits;
+	struct counters counters = { 0 };
+	struct rec r;
+	limits_default(&limits);
+	struct policy_run *run =
+		policy_start(p, &limits, &counters, NULL, (struct alert_sink){ note, &told });
+	assert_non_null(run);
+	rec_begin(&r, PROTO_phi, 0);
+	rec_from(&r, from, NULL);
+	rec_to(&r, to, NULL);
+	rec_str(&r, PHI_CONTAINER, "hl7");
+	policy_event(run, rec_event(&r));
+	policy_stop(run);
+	return told;
+}
+
+/* The internet, and what the site calls external, count on either side; a zone of its own with public
+ * addresses, a group and a host that has no address yet do not. */
+static void outside(void **state)
+{
+	static const struct {
+		const char *from, *to;
+		bool outside;
+	} rows[] = {
+		{ "10.0.0.1", "10.0.0.2", false },
+		{ "10.0.0.1", "8.8.8.8", true },
+		{ "8.8.8.8", "10.0.0.1", true },
+		{ "10.0.0.1", "10.250.0.9", true },
+		{ "10.0.0.1", "10.250.1.9", true },
+		{ "10.0.0.1", "141.1.0.9", false },
+		{ "10.0.0.1", "141.2.0.9", false },
+		{ "0.0.0.0", "255.255.255.255", false },
+		{ "10.0.0.1", "224.0.0.251", false },
+	};
+	struct diag d;
+	struct policy *p = load(HEAD "home: [141.1.0.0/16]\n"
+				     "zones:\n"
+				     "    vpn: {cidr: [10.250.0.0/24], external: true}\n"
+				     "    far: {cidr: [10.250.1.0/24], parent: vpn}\n"
+				     "    own: {cidr: [141.2.0.0/16]}\n---\n" RULE,
+		&d);
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		unsigned score = judge(p, rows[i].from, rows[i].to).score;
+		if (score != (rows[i].outside ? 31u : 21u))
+			fail_msg("%s to %s: %u", rows[i].from, rows[i].to, score);
+	}
+	policy_free(p);
+}
+
+/* Without zones of the site an alert names none, but to who asks. */
+static void named_in_alerts(void **state)
+{
+	struct diag d;
+	struct policy *plain = load(RULE, &d), *asks = load(RULE "fields: [destination.zone]\n", &d);
+	(void)state;
+	struct told told = judge(plain, "10.0.0.1", "8.8.8.8");
+	assert_null(told.source);
+	assert_null(told.destination);
+	told = judge(asks, "10.0.0.1", "8.8.8.8");
+	assert_null(told.source);
+	assert_string_equal(told.destination, "internet");
+	policy_free(plain);
+	policy_free(asks);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(lookup), cmocka_unit_test(inside),
 		cmocka_unit_test(refused), cmocka_unit_test(rules), cmocka_unit_test(limits),
-		cmocka_unit_test(many) };
+		cmocka_unit_test(many), cmocka_unit_test(outside), cmocka_unit_test(named_in_alerts) };
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	return failed != 0;
 }
