@@ -50,7 +50,7 @@ static const char *name_of(const struct schema *s, uint16_t f)
 	return fields[f].name;
 }
 
-static const struct schema world = { field_of, type_of, privacy_of, name_of, F_N, F_N };
+static const struct schema world = { field_of, type_of, privacy_of, name_of, F_N, F_N, 0 };
 
 static struct leaf get(const struct view *v, uint16_t f)
 {

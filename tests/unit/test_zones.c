@@ -329,7 +329,7 @@ static void many(void **state)
 	free(text);
 }
 
-#define RULE                                                                                                 \
+#define CLEAR_HL7                                                                                            \
 	"dialect: wardwatch/1\ntitle: t\nid: 5e72a5b6-e903-4cb4-b2c9-30c4311a9afa\nlevel: low\n"             \
 	"logsource: {product: wardwatch, service: phi}\ndetection: {s: {phi.container: hl7}, condition: "    \
 	"s}\n"
@@ -387,7 +387,7 @@ static void outside(void **state)
 				     "zones:\n"
 				     "    vpn: {cidr: [10.250.0.0/24], external: true}\n"
 				     "    far: {cidr: [10.250.1.0/24], parent: vpn}\n"
-				     "    own: {cidr: [141.2.0.0/16]}\n---\n" RULE,
+				     "    own: {cidr: [141.2.0.0/16]}\n---\n" CLEAR_HL7,
 		&d);
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -402,7 +402,8 @@ static void outside(void **state)
 static void named_in_alerts(void **state)
 {
 	struct diag d;
-	struct policy *plain = load(RULE, &d), *asks = load(RULE "fields: [destination.zone]\n", &d);
+	struct policy *plain = load(CLEAR_HL7, &d),
+		      *asks = load(CLEAR_HL7 "fields: [destination.zone]\n", &d);
 	(void)state;
 	struct told told = judge(plain, "10.0.0.1", "8.8.8.8");
 	assert_null(told.source);
