@@ -196,17 +196,48 @@ static size_t words_end(struct bytes t, size_t from)
 	return i;
 }
 
-/* "Last, First". Not "CN=a, OU=b" and not where a digit stands beside it. */
+/* A firm's or a version's word beside the comma: "Cisco Systems, Inc.", "12.2(44)SE, RELEASE SOFTWARE". */
+static bool is_product_word(struct bytes word)
+{
+	static const char *const words[] = { "inc", "incorporated", "ltd", "limited", "llc", "gmbh", "ag",
+		"kg", "corp", "corporation", "co", "company", "plc", "release", "version", "software",
+		"firmware", "revision", "build", "model", "copyright" };
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (bytes_eqi(word, bytes_str(words[i])))
+			return true;
+	return false;
+}
+
+/* Is there something before a name that makes it the end of a number, SE in 12.2(44)SE? */
+static bool is_number_before(struct bytes t, size_t from)
+{
+	int c = from ? bytes_at(t, from - 1) : -1;
+	return ascii_digit(c) || c == ')' || c == ']';
+}
+
+static bool is_name_head(struct bytes t, size_t from, size_t to)
+{
+	return to - from >= 2 && letter_at(t, from);
+}
+
+/* "Last, First": words of letters, hyphens and apostrophes. Not "CN=a, OU=b", not where a digit or bracket
+ * hangs on one of them, and no firm's or version's words at the comma. */
 static void mark_comma_names(struct bytes t, uint8_t *hit)
 {
 	for (size_t at = bytes_chr(t, 0, ','); at < t.n; at = bytes_chr(t, at + 1, ',')) {
 		size_t from = words_start(t, at), right = at + 1;
 		while (bytes_at(t, right) == ' ')
 			right++;
-		size_t to = words_end(t, right);
+		size_t to = words_end(t, right), last = at, first = right;
+		while (last > from && t.p[last - 1] != ' ')
+			last--;
+		while (first < to && t.p[first] != ' ')
+			first++;
 		int next = bytes_at(t, to);
-		if (at - from >= 2 && to - right >= 2 && next != '=' && !ascii_digit(next) &&
-			(from == 0 || !ascii_digit(t.p[from - 1])))
+		if (is_name_head(t, from, at) && is_name_head(t, right, to) && next != '=' &&
+			!ascii_digit(next) && !is_number_before(t, from) &&
+			!is_product_word(bytes_sub(t, last, at - last)) &&
+			!is_product_word(bytes_sub(t, right, first - right)))
 			mark(hit, from, to);
 	}
 }
