@@ -3,7 +3,7 @@
  * no EtherType; the decoder hands on Cisco's own SNAP numbers as if they were. There is no public standard:
  * the types are those of wire/devices.md 9.2 and of captures (pcaps/cdp).
  */
-#include "dissect.h"
+#include "discovery.h"
 
 enum { ANNOUNCEMENT, SHUTDOWN };
 static const char *const events[] = { [ANNOUNCEMENT] = "announcement", [SHUTDOWN] = "shutdown", NULL };
@@ -193,6 +193,18 @@ static void observe_platform(struct dx *x, struct bytes platform)
 	ob_str(x, ATTR_MODEL, bytes_from(platform, sizeof maker - 1), SELF_SURE);
 }
 
+/* The version in a description, or a program's name and version in one word: SCCP42.9-4-2SR3. */
+static struct bytes software_of(struct bytes said)
+{
+	struct bytes version = discovery_version(said);
+	bool has_digit = false;
+	for (size_t i = 0; i < said.n; i++)
+		has_digit |= ascii_digit(bytes_at(said, i));
+	if (version.n == 0 && has_digit && bytes_chr(said, 0, ' ') == said.n)
+		return said;
+	return version;
+}
+
 /* All of it is said of the sender: the address may be another card's. */
 static void observe(struct dx *x, const struct station *s)
 {
@@ -204,6 +216,7 @@ static void observe(struct dx *x, const struct station *s)
 	for (unsigned i = 0; i < CAPABILITIES_N; i++)
 		if (s->capabilities >> i & 1)
 			ob_text(x, ATTR_DISCOVERY_CAPABILITY, capability_names[i], SELF_SURE);
+	ob_str(x, ATTR_SOFTWARE, software_of(s->text[SOFTWARE]), SELF_SURE);
 	observe_platform(x, s->text[PLATFORM]);
 	ob_end(x);
 	for (unsigned i = 1; i < s->n_addresses; i++) {

@@ -2,6 +2,7 @@
 #include "dxtest.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <setjmp.h>
 #include <cmocka.h>
@@ -64,6 +65,26 @@ static void test_hypervisor(void **state)
 		"discovery.description=VMware ESX@65\n");
 }
 
+static void expect_software(const char *hex, const char *want)
+{
+	char *text = run(hex), all[128];
+	snprintf(all, sizeof all, " software.version=%s@65", want);
+	if (*want ? !strstr(text, all) : strstr(text, "software.version=") != NULL)
+		fail_msg("not \"%s\" in:\n%s", want, text);
+	free(text);
+}
+
+static void test_software(void **state)
+{
+	(void)state;
+	expect_software("02 b4 0000" ID
+			"0005 003c 'Cisco IOS Software, Version 12.2(44)SE, RELEASE SOFTWARE'",
+		"12.2(44)SE");
+	expect_software("02 b4 0000" ID "0005 0013 'SCCP42.9-4-2SR3'", "SCCP42.9-4-2SR3");
+	expect_software("02 b4 0000" ID "0005 0013 'Version of ours'", "");
+	expect_software("02 b4 0000" ID "0005 000e 'ESX 7.0 U1'", "");
+}
+
 static void test_shutdown(void **state)
 {
 	(void)state;
@@ -106,6 +127,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_switch),
 		cmocka_unit_test(test_hypervisor),
+		cmocka_unit_test(test_software),
 		cmocka_unit_test(test_shutdown),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_cuts),

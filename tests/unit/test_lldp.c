@@ -74,6 +74,18 @@ static void test_med_inventory(void **state)
 		"serial=SN1234@65 firmware=1.0@65 software.version=4.2@65 hardware.version=B2@65\n");
 }
 
+static void test_version_in_description(void **state)
+{
+	(void)state;
+	char *text = run(IDS "0c19 'IOS, Version 15.2(7)E3, x' 0000");
+	assert_non_null(strstr(text, " software.version=15.2(7)E3@65"));
+	free(text);
+	text = run(IDS "0c0d 'Version 1.2.3' fe07 0012bb 07 '4.2' 0000"); /* the inventory knows better */
+	assert_non_null(strstr(text, " software.version=4.2@65"));
+	assert_null(strstr(text, "=1.2.3@"));
+	free(text);
+}
+
 static void test_blank_inventory_is_none(void **state)
 {
 	(void)state;
@@ -173,6 +185,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_switch),
 		cmocka_unit_test(test_med_inventory),
+		cmocka_unit_test(test_version_in_description),
 		cmocka_unit_test(test_blank_inventory_is_none),
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_addresses),
