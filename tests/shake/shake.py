@@ -348,7 +348,7 @@ def main(program, path, only):
     with tempfile.TemporaryDirectory(prefix="shake-") as folder, ThreadPoolExecutor(2) as pool:
         def one(job):
             name, file, check = job
-            run = ward.Run(program, file, options=["-q"], policies=folder)  # none: events do not hang on them
+            run = ward.Run(program, file, options=["-q"], policies=ward.TOP / "policies/sensor-health")  # a few: events do not hang on them
             if run.status != 0:
                 return name, f"exit status {run.status}: {run.stderr.decode(errors='replace')[-2000:]}"
             return name, check(ward.golden_lines(path, run), run.lines("events.jsonl"))
