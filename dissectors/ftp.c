@@ -41,14 +41,15 @@ struct state {
 	struct kept user, secret;
 	uint16_t multi;     /* code of the reply that goes on over several lines, 0: none */
 	bool has_user;      /* USER was sent and not yet answered but by 331 */
-	bool has_secret;    /* PASS was sent and not yet answered */
+	bool has_secret;    /* PASS or ACCT was sent and not yet answered */
+	bool is_account;    /* ACCT */
 	bool server_spoke;  /* one-sided captures: nothing to wait for */
 	bool has_banner;    /* said */
 	bool is_lost;       /* the beginning or a part was not seen: a foreign line may be a line's rest */
 	bool auth_is_other; /* the last AUTH asked for something else than TLS */
 };
 
-enum verb_kind { PLAIN, WITH_PATH, IS_USER, IS_PASS, IS_AUTH, IS_PORT, IS_EPRT };
+enum verb_kind { PLAIN, WITH_PATH, IS_USER, IS_PASS, IS_ACCT, IS_AUTH, IS_PORT, IS_EPRT };
 
 /* RFC 959 4.1, 775, 1639, 2228, 2389, 2428, 3659, 7151. */
 static const struct verb {
@@ -57,7 +58,7 @@ static const struct verb {
 } verbs[] = {
 	{ "USER", IS_USER },
 	{ "PASS", IS_PASS },
-	{ "ACCT", PLAIN },
+	{ "ACCT", IS_ACCT },
 	{ "CWD", WITH_PATH },
 	{ "CDUP", PLAIN },
 	{ "SMNT", WITH_PATH },
@@ -233,7 +234,7 @@ static void login(struct dx *x, struct state *s, enum credential_outcome outcome
 		[CREDENTIAL_ACCEPTED] = "success",
 		[CREDENTIAL_REFUSED] = "failure" };
 	struct bytes user = kept_bytes(&s->user);
-	const char *scheme = is_anonymous(user) ? "anonymous" : "password";
+	const char *scheme = s->is_account ? "account" : is_anonymous(user) ? "anonymous" : "password";
 	ev_begin(x, EV_LOGIN);
 	ev_text(x, AUTH_SCHEME, scheme);
 	ev_text(x, OUTCOME, words[outcome]);
@@ -247,7 +248,7 @@ static void login(struct dx *x, struct state *s, enum credential_outcome outcome
 				 .cleartext = true,
 				 .outcome = outcome });
 	forget(&s->secret);
-	s->has_user = s->has_secret = false;
+	s->has_user = s->has_secret = s->is_account = false;
 }
 
 /* RFC 959 5.4: 230 and 202 let in, 232 too (RFC 2228 5.3), 331 and 332 ask on, 4xx and 5xx refuse. Between
@@ -276,12 +277,14 @@ static void on_user(struct dx *x, struct state *s, struct bytes argument)
 	s->has_user = true;
 }
 
-static void on_pass(struct dx *x, struct state *s, struct bytes argument)
+/* Of PASS, or of ACCT: a second secret that some servers ask for (RFC 959 4.1.1). */
+static void on_pass(struct dx *x, struct state *s, struct bytes argument, bool is_account)
 {
 	if (s->has_secret)
 		login(x, s, CREDENTIAL_UNKNOWN, 0);
 	keep(&s->secret, argument);
 	s->has_secret = true;
+	s->is_account = is_account;
 	if (!s->server_spoke)
 		login(x, s, CREDENTIAL_UNKNOWN, 0);
 }
@@ -324,8 +327,8 @@ static bool client_line(struct dx *x, struct state *s, struct bytes line)
 	ev_end(x);
 	if (verb && verb->kind == IS_USER)
 		on_user(x, s, argument);
-	else if (verb && verb->kind == IS_PASS)
-		on_pass(x, s, argument);
+	else if (verb && (verb->kind == IS_PASS || verb->kind == IS_ACCT))
+		on_pass(x, s, argument, verb->kind == IS_ACCT);
 	return true;
 }
 

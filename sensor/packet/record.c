@@ -583,9 +583,10 @@ void dx_credential(struct dx *x, const struct credential *c)
 	struct dx_engine *e = x->engine;
 	if (e->n_credentials == DX_CREDENTIALS)
 		return;
-	/* An anonymous login takes any word (RFC 1635): that it took this one says nothing. */
+	/* An anonymous login takes any word (RFC 1635): that it took this one says nothing. An account's name
+	 * is asked for beside a password. */
 	bool is_default =
-		c->secret_seen && strcmp(c->scheme, "anonymous") != 0 &&
+		c->secret_seen && strcmp(c->scheme, "anonymous") != 0 && strcmp(c->scheme, "account") != 0 &&
 		AMONG(bytes_trim(c->user), default_users) &&
 		(c->secret.n == 0 || bytes_eqi(c->secret, c->user) || AMONG(c->secret, default_secrets));
 	unsigned i = e->n_credentials++;

@@ -8,9 +8,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "tools/li
 from capture import dicom, net, small  # noqa: E402
 
 NAME, FIRST, NUMBER, BORN = "Quastenberg", "Leopoldine", "PX-773301", "19701231"
-PASSWORD, USER, TYPED = "Zw1ebel!rostbraten", "kquastl", "Bl0cksberg?"
+PASSWORD, USER, TYPED, ACCOUNT = "Zw1ebel!rostbraten", "kquastl", "Bl0cksberg?", "K0stenstelle&7"
 # Without the umlauts, the cedilla and the bar they are found as well.
-PEOPLE = [NAME, FIRST, NUMBER, "773301", BORN, PASSWORD, USER, TYPED, "31.12.1970", "1970-12-31", "Völkering", "Voelkering",
+PEOPLE = [NAME, FIRST, NUMBER, "773301", BORN, PASSWORD, USER, TYPED, ACCOUNT, "31.12.1970", "1970-12-31", "Völkering", "Voelkering",
           "Volkering", "vlkering", "Hjördis", "Wałęsiak", "Walesiak", "山田", "Yamadabe", "Grünspan", "grünspan", "Oberlechner",
           "Mitterbacher", "555-0199", "5550199", "lquast", "Zweitname"]
 
@@ -93,8 +93,9 @@ def early(capture, a, b):
     c = capture.tcp(a, b, 443)
     c.send(small.tls_record(22, small.client_hello(f"{NAME}.{FIRST}.example".lower(), alpn=[NAME])))
     c.fin()
-    lines(capture, a, b, 21, [f"220 {PASSWORD} {NAME} FTP server\r\n".encode(), f"USER {USER}\r\n", b"331 go on\r\n",
-                              f"PASS {PASSWORD}\r\n", f"230 user {USER} pass {PASSWORD} ok\r\n".encode(), "SYST\r\n",
+    lines(capture, a, b, 21, [f"220 {PASSWORD} {ACCOUNT} {NAME} FTP server\r\n".encode(), f"USER {USER}\r\n", b"331 go on\r\n",
+                              f"PASS {PASSWORD}\r\n", f"332 user {USER} pass {PASSWORD} ok\r\n".encode(), f"ACCT {ACCOUNT}\r\n",
+                              f"230 of {ACCOUNT}\r\n".encode(), "SYST\r\n",
                               f"215 UNIX of {USER}, {PASSWORD}\r\n".encode(), f"STOR {NAME}_{FIRST}_{BORN}.pdf\r\n",
                               f"550 {NAME}\r\n".encode()], mss=11)
     lines(capture, a, b, 23, [f"Unit of {TYPED} {NAME}\r\nlogin: ".encode(), f"{USER}\r\n", f"{USER}\r\nPassword: ".encode(),

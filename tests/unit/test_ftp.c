@@ -108,6 +108,34 @@ static void test_anonymous_with_a_word(void **state)
 		"credential.secret_length_class=short\n");
 }
 
+/* A secret like a password, and no factory default though it is called like one. */
+static void test_account(void **state)
+{
+	(void)state;
+	static const struct chunk chunks[] = {
+		S("220 ready\r\n"),
+		C("USER root\r\n"),
+		S("331 Go on\r\n"),
+		C("PASS Scan2FTP\r\n"),
+		S("332 Account\r\n"),
+		C("ACCT root\r\n"),
+		S("230 In\r\n"),
+	};
+	dxtest_expect(&(struct dxtest){ .proto = PROTO_ftp, .quiet_observations = true }, chunks, LEN(chunks),
+		"ftp.banner server ftp.banner=ready\n"
+		"ftp.command client ftp.command=USER\n"
+		"ftp.command client ftp.command=PASS\n"
+		"ftp.login server ftp.auth_scheme=password event.outcome=unknown ftp.reply_code=332\n"
+		"credential.attempt server credential.protocol=ftp credential.scheme=password "
+		"credential.cleartext=true credential.username_class=default credential.outcome=unknown "
+		"credential.secret_length_class=medium\n"
+		"ftp.command client ftp.command=ACCT\n"
+		"ftp.login server ftp.auth_scheme=account event.outcome=success ftp.reply_code=230\n"
+		"credential.attempt server credential.protocol=ftp credential.scheme=account "
+		"credential.cleartext=true credential.username_class=default credential.outcome=accepted "
+		"credential.secret_length_class=short\n");
+}
+
 static void test_auth_tls(void **state)
 {
 	(void)state;
@@ -238,6 +266,7 @@ int main(void)
 		cmocka_unit_test(test_session),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_anonymous_with_a_word),
+		cmocka_unit_test(test_account),
 		cmocka_unit_test(test_auth_tls),
 		cmocka_unit_test(test_one_sided),
 		cmocka_unit_test(test_unanswered),
