@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FOREIGN_LINKS = 8 };
+enum { FOREIGN_LINKS = 8, DEEPEST = 16 };
 
 struct input {
 	char *name;
@@ -114,42 +114,69 @@ static int no_dots(const struct dirent *e)
 	return strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
 }
 
-static bool add_entry(struct capture *c, const char *dir, const char *entry, struct diag *d)
+/* Why a directory inside one that was named is not entered; NULL: it is. Links may lead round in a circle;
+ * hidden ones are other programs' (.snapshot: the same files again). */
+static const char *not_entered(const char *path, const char *entry, unsigned depth)
+{
+	struct stat st;
+	if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
+		return "is a link to a directory: it is not followed";
+	if (entry[0] == '.')
+		return "is a hidden directory: it is not entered";
+	return depth == DEEPEST ? "lies too deep: directories are entered 16 deep" : NULL;
+}
+
+static bool add_entries(
+	struct capture *c, const char *dir, unsigned depth, enum diag_level otherwise, struct diag *d);
+
+static bool add_entry(struct capture *c, const char *dir, const char *entry, unsigned depth, struct diag *d)
 {
 	struct stat st;
 	char *path;
+	const char *why = NULL;
 	size_t n = strlen(dir);
 	if (asprintf(&path, "%s%s%s", dir, n && dir[n - 1] == '/' ? "" : "/", entry) < 0)
 		return no_memory(d, dir);
 	bool ok = true;
 	if (stat(path, &st) != 0)
 		diag_add(d, DIAG_SKIPPED, path, 0, 0, "C003", "cannot be read: %s", strerror(errno));
-	else if (!S_ISREG(st.st_mode)) /* opening a pipe or a device would wait or do something */
-		diag_add(d, DIAG_SKIPPED, path, 0, 0, "C004", "is %s: only files in a directory are read",
-			S_ISDIR(st.st_mode) ? "a directory" : "no file");
-	else
+	else if (S_ISREG(st.st_mode))
 		ok = add_file(c, path, DIAG_SKIPPED, d);
+	else if (!S_ISDIR(st.st_mode)) /* opening a pipe or a device would wait or do something */
+		why = "is no file: only files are read";
+	else if (!(why = not_entered(path, entry, depth)))
+		ok = add_entries(c, path, depth + 1, DIAG_SKIPPED, d);
+	if (why)
+		diag_add(d, DIAG_SKIPPED, path, 0, 0, "C004", "%s", why);
 	free(path);
+	return ok;
+}
+
+/* What is in a directory, by the bytes of the names. */
+static bool add_entries(
+	struct capture *c, const char *dir, unsigned depth, enum diag_level otherwise, struct diag *d)
+{
+	struct dirent **entries;
+	bool ok = true;
+	int n = scandir(dir, &entries, no_dots, by_bytes);
+	if (n < 0) {
+		diag_add(d, otherwise, dir, 0, 0, "C003", "cannot be read: %s", strerror(errno));
+		return otherwise != DIAG_ERROR;
+	}
+	for (int i = 0; i < n; i++) {
+		ok = ok && add_entry(c, dir, entries[i]->d_name, depth, d);
+		free(entries[i]);
+	}
+	free(entries);
 	return ok;
 }
 
 static bool add_directory(struct capture *c, const char *name, struct diag *d)
 {
-	struct dirent **entries;
 	size_t before = c->n;
-	bool ok = true;
-	int n = scandir(name, &entries, no_dots, by_bytes);
-	if (n < 0) {
-		diag_add(d, DIAG_ERROR, name, 0, 0, "C003", "cannot be read: %s", strerror(errno));
-		return false;
-	}
-	for (int i = 0; i < n; i++) {
-		ok = ok && add_entry(c, name, entries[i]->d_name, d);
-		free(entries[i]);
-	}
-	free(entries);
+	bool ok = add_entries(c, name, 0, DIAG_ERROR, d);
 	if (ok && c->n == before) {
-		diag_add(d, DIAG_ERROR, name, 0, 0, "C005", "holds no capture (%d files looked at)", n);
+		diag_add(d, DIAG_ERROR, name, 0, 0, "C005", "holds no capture, nor does a directory in it");
 		return false;
 	}
 	return ok;

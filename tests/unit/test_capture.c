@@ -323,7 +323,7 @@ static void merged(void **state)
 static void directory(void **state)
 {
 	static const struct expected want[] = { { 1000002000, "aa", 1, 0 }, { 1000002000, "aa", 101, 1 },
-		{ 3000004000, "bb", 1, 0 } };
+		{ 1000002000, "aa", 1, 2 }, { 3000004000, "bb", 1, 0 } };
 	char sub[64];
 	(void)state;
 	snprintf(sub, sizeof sub, "%s/sub", dir);
@@ -335,12 +335,35 @@ static void directory(void **state)
 	put_file("sub/empty", "", 0);
 	put_file("sub/notes.txt", "hello", 5);
 	assert_int_equal(mkdir(path_of("sub/deeper"), 0700), 0);
-	put_hex("sub/deeper/c.pcap", PCAP_LE LE_1);
+	assert_int_equal(mkdir(path_of("sub/deeper/still"), 0700), 0);
+	put_hex("sub/deeper/still/c.pcap", PCAP_LE LE_1);
+	assert_int_equal(mkdir(path_of("sub/.snapshot"), 0700), 0);
+	put_hex("sub/.snapshot/a.pcap", PCAP_BE BE_1);
+	assert_int_equal(symlink("..", path_of("sub/deeper/circle")), 0);
 	assert_int_equal(mkfifo(path_of("sub/fifo"), 0600), 0);
-	assert_int_equal(read_one(sub, want, 3), 0);
-	assert_int_equal(diag.n, 4);
+	assert_int_equal(read_one(sub, want, 4), 0);
+	assert_int_equal(diag.n, 5);
 	for (size_t i = 0; i < diag.n; i++)
 		assert_int_equal(diag.messages[i].level, DIAG_SKIPPED);
+}
+
+/* A tree of nothing but deep directories: it is said what was not entered, and that nothing was found. */
+static void deep_directory(void **state)
+{
+	char path[128];
+	size_t n;
+	(void)state;
+	n = (size_t)snprintf(path, sizeof path, "%s/deep", dir);
+	for (unsigned i = 0; i < 18; i++, n += 2) {
+		assert_int_equal(mkdir(path, 0700), 0);
+		memcpy(path + n, "/d", 3);
+	}
+	assert_int_equal(read_one(path_of("deep"), NULL, 0), 1);
+	assert_int_equal(diag.n, 2);
+	assert_int_equal(diag.messages[0].level, DIAG_SKIPPED);
+	assert_non_null(strstr(diag.messages[0].text, "16 deep"));
+	assert_int_equal(diag.messages[1].level, DIAG_ERROR);
+	assert_non_null(strstr(diag.messages[1].text, "holds no capture"));
 }
 
 static void no_captures(void **state)
@@ -468,6 +491,7 @@ int main(void)
 		cmocka_unit_test_teardown(large, forget),
 		cmocka_unit_test_teardown(merged, forget),
 		cmocka_unit_test_teardown(directory, forget),
+		cmocka_unit_test_teardown(deep_directory, forget),
 		cmocka_unit_test_teardown(no_captures, forget),
 		cmocka_unit_test_teardown(damaged, forget),
 		cmocka_unit_test_teardown(cut_and_flipped, forget),
