@@ -2,6 +2,8 @@
 """usage: broken.py PROGRAM
 Inputs, outputs and policies that are no good: one clear sentence, the right exit code, nothing half-written
 (design.md section 12)."""
+import json
+import re
 import signal
 import subprocess
 import sys
@@ -151,6 +153,13 @@ def closed(program, out):
     return bad
 
 
+def unexplained(program):
+    """Everything that stands in summary.json has its row in the manual beside the program."""
+    summary = json.loads(ward.Run(program, GOOD, options=["-q"]).files["summary.json"])
+    rows = re.findall(r"^\.B ([a-z_]+)", Path(program).with_name("wardwatch.8").read_text().replace("\\fR, \\fB", "\n.B "), re.M)
+    return [f"{key} of summary.json is not in the manual" for key in summary if key not in rows]
+
+
 def main(program):
     bad = []
     with tempfile.TemporaryDirectory(prefix="broken-") as name:
@@ -168,6 +177,7 @@ def main(program):
                 done = run(program, arguments, stdout=full)
             if done.returncode != 1 or b"standard output" not in done.stderr:
                 bad.append(f"{arguments} to a full disk: exit status {done.returncode}: {done.stderr[-300:]!r}")
+        bad += unexplained(program)
         bad += closed(program, folder / "closed")
         with open(GOOD, "rb") as pipe:
             piped = ward.Run(program, "-", options=["-q"], stdin=pipe)
