@@ -1,9 +1,7 @@
 /* Records: ev_*, ob_*, and the events that follow from others (credential, phi). */
 #include "base/assert.h"
 #include "packet/categories.h"
-#include "packet/engine.h"
-
-#include <arpa/inet.h>
+#include "packet/record.h"
 
 static void *reserve(struct dx_engine *e)
 {
@@ -61,13 +59,13 @@ static void event_cut(struct dx_engine *e, struct event *ev)
 	ev->flags |= EVENT_CUT;
 }
 
-static struct bytes text_first(struct dx_engine *e, struct bytes v)
+struct bytes record_first(struct dx_engine *e, struct bytes v)
 {
 	e->counters->full_fact_bytes += v.n > e->limits->fact_bytes;
 	return bytes_first(v, e->limits->fact_bytes);
 }
 
-static struct fact *fact_add(struct dx_engine *e, unsigned field, enum fact_type type, size_t n)
+struct fact *record_fact(struct dx_engine *e, unsigned field, enum fact_type type, size_t n)
 {
 	struct event *ev = e->open;
 	if (!ev)
@@ -91,7 +89,7 @@ static struct fact *fact_add(struct dx_engine *e, unsigned field, enum fact_type
 
 static void fact_put(struct dx_engine *e, unsigned field, enum fact_type type, const void *v, size_t n)
 {
-	struct fact *f = fact_add(e, field, type, n);
+	struct fact *f = record_fact(e, field, type, n);
 	if (f && n)
 		memcpy(f->value, v, n);
 }
@@ -115,7 +113,7 @@ static void list_put(struct dx_engine *e, unsigned field, enum fact_type type, s
 		ev->len += (uint32_t)grow;
 		f->len = (uint16_t)(old + more);
 	} else {
-		f = fact_add(e, field, type, more);
+		f = record_fact(e, field, type, more);
 		if (!f)
 			return;
 	}
@@ -125,143 +123,6 @@ static void list_put(struct dx_engine *e, unsigned field, enum fact_type type, s
 		memcpy(f->value + old + 2, v.p, v.n);
 	f->count++;
 	e->last = f;
-}
-
-/* Words of these classes name a person; of the others they are ordinary words. */
-static bool has_tokens(enum privacy class)
-{
-	return class != PHI_FREE_TEXT && class != PHI_DIAGNOSIS && class != PHI_IMAGE;
-}
-
-enum { DATE_DIGITS = 8, PHONE_DIGITS = 7, DIGITS_MAX = 32 };
-
-/* Dates and phone numbers are written with all kinds of signs between the digits: the mask looks for YYYYMMDD
- * and for a number's last seven digits. False: so many are not there. */
-static bool digits_token(const struct dx_engine *e, struct phi_fact *p, enum privacy class, struct bytes v)
-{
-	uint8_t d[DIGITS_MAX];
-	size_t n = 0, want = class == PHI_BIRTH_DATE ? DATE_DIGITS : PHONE_DIGITS;
-	for (struct cur c = cur_of(v); cur_more(&c) && n < sizeof d;) {
-		uint8_t b = cur_u8(&c);
-		if (ascii_digit(b))
-			d[n++] = b;
-	}
-	if (n >= want)
-		p->token[p->n_tokens++] =
-			privacy_word(e->key, bytes_of(class == PHI_BIRTH_DATE ? d : d + n - want, want));
-	explicit_bzero(d, sizeof d);
-	return n >= want;
-}
-
-/* The next tokens of v, as many as one fact holds; false when none was left. */
-static bool next_tokens(const struct dx_engine *e, struct phi_fact *p, struct bytes v, size_t *at)
-{
-	p->n_tokens = 0;
-	while (p->n_tokens < PHI_TOKENS) {
-		struct bytes token = privacy_token(v, at);
-		if (token.n == 0)
-			break;
-		p->token[p->n_tokens++] = privacy_word(e->key, token);
-	}
-	return p->n_tokens > 0;
-}
-
-static void phi_fact_put(struct dx_engine *e, unsigned field, const struct phi_fact *p)
-{
-	struct fact *f = fact_add(e, field, FACT_PHI, sizeof *p);
-	if (!f) /* no room among the fields: still to be masked */
-		f = field == FIELD_NONE ? NULL : fact_add(e, FIELD_NONE, FACT_PHI, sizeof *p);
-	if (f)
-		memcpy(f->value, p, sizeof *p);
-	else if (e->open)
-		e->open->flags |= EVENT_PHI_LOST;
-}
-
-enum { UTF8_ROOM = 1024, JOINED_ROOM = 64 };
-
-static bool is_run(int c)
-{
-	return ascii_alnum(c) || c >= 0x80;
-}
-
-static struct bytes next_run(struct bytes v, size_t *at)
-{
-	while (*at < v.n && !is_run(bytes_at(v, *at)))
-		++*at;
-	size_t from = *at;
-	while (is_run(bytes_at(v, *at)))
-		++*at;
-	return bytes_sub(v, from, *at - from);
-}
-
-/* Ng^Bo, Li^Jana: a word too short to be known alone is known together with its neighbour, in either order.
- */
-static void joined_tokens(const struct dx_engine *e, struct phi_fact *p, struct bytes v)
-{
-	uint8_t room[JOINED_ROOM];
-	size_t at = 0;
-	struct bytes a = next_run(v, &at), b = next_run(v, &at);
-	bool is_short = a.n && b.n && (a.n < 3 || b.n < 3);
-	if (!is_short || a.n + b.n < 4 || a.n + b.n > sizeof room || p->n_tokens + 2 > PHI_TOKENS)
-		return;
-	for (unsigned i = 0; i < 2; i++) {
-		struct bytes first = i ? b : a, second = i ? a : b;
-		bytes_copy(room, sizeof room, first);
-		bytes_copy(room + first.n, sizeof room - first.n, second);
-		p->token[p->n_tokens++] = privacy_word(e->key, bytes_of(room, a.n + b.n));
-	}
-	explicit_bzero(room, sizeof room);
-}
-
-static void learn_words(struct dx_engine *e, unsigned field, struct phi_fact *p, struct bytes v)
-{
-	enum privacy class = (enum privacy)p->class;
-	size_t at = 0;
-	if (class == PHI_BIRTH_DATE || class == PHI_PHONE) {
-		(void)digits_token(e, p, class, v);
-		phi_fact_put(e, field, p);
-		return;
-	}
-	if (class == PHI_EMAIL)
-		v = bytes_first(v, bytes_chr(v, 0, '@'));
-	bool has_words = has_tokens(class);
-	if (has_words)
-		(void)next_tokens(e, p, v, &at);
-	if (class == PHI_PATIENT_NAME || class == PHI_RELATIVE || class == PHI_STAFF_NAME)
-		joined_tokens(e, p, v);
-	phi_fact_put(e, field, p);
-	while (has_words && next_tokens(e, p, v, &at))
-		phi_fact_put(e, FIELD_NONE, p);
-}
-
-/* Of the value, which becomes what is read of it, in UTF-8 (in room unless it is ASCII). */
-static struct pseudonym whole_pseudonym(
-	struct dx_engine *e, struct bytes *v, uint8_t room[UTF8_ROOM], bool *unread)
-{
-	*v = charset_utf8(e->charset, text_first(e, *v), room, UTF8_ROOM, unread);
-	return privacy_pseudonym(e->key, *v);
-}
-
-static void phi_put(struct dx_engine *e, unsigned field, enum privacy class, struct bytes v)
-{
-	if (v.n > e->limits->fact_bytes && has_tokens(class) && e->open)
-		e->open->flags |= EVENT_PHI_LOST;
-	uint8_t room[UTF8_ROOM];
-	bool unread = false;
-	e->phi |= PHI_BIT(class);
-	e->phi_n++;
-	struct phi_fact p = { .class = (uint8_t) class, .whole = whole_pseudonym(e, &v, room, &unread) };
-	if (unread && e->open && has_tokens(class))
-		e->open->flags |= EVENT_PHI_UNREAD;
-	bool is_mrn = class == PHI_MRN;
-	bool is_better = is_mrn ? !e->patient_is_mrn : class == PHI_PATIENT_NAME && e->n_patients == 0;
-	if (!e->patient_is_told && is_better) {
-		e->patients[0] = p.whole;
-		e->n_patients = 1;
-		e->patient_is_mrn = is_mrn;
-	}
-	learn_words(e, field, &p, v);
-	explicit_bzero(room, v.p == room ? v.n : 0);
 }
 
 /* ---- events ------------------------------------------------------------------------------ */
@@ -289,7 +150,7 @@ static void put(struct dx *x, unsigned field, enum fact_type type, struct bytes 
 		return;
 	ASSERT(f->privacy != SECRET);
 	if ((type == FACT_STR || type == FACT_BYTES) && !privacy_is_phi(f->privacy))
-		v = text_first(e, v);
+		v = record_first(e, v);
 	if (privacy_is_phi(f->privacy))
 		phi_put(e, field, f->privacy, v);
 	else if (f->list)
@@ -345,47 +206,6 @@ void ev_bytes(struct dx *x, unsigned field, struct bytes v)
 {
 	if (v.n)
 		put(x, field, FACT_BYTES, v);
-}
-
-void dx_charset(struct dx *x, enum charset set)
-{
-	x->engine->charset = set;
-}
-
-void dx_phi_lost(struct dx *x)
-{
-	if (x->engine->open)
-		x->engine->open->flags |= EVENT_PHI_LOST;
-}
-
-void dx_phi(struct dx *x, enum privacy phi_class, unsigned n)
-{
-	ASSERT(privacy_is_phi(phi_class));
-	if (n) {
-		x->engine->phi |= PHI_BIT(phi_class);
-		x->engine->phi_n += n;
-	}
-}
-
-void dx_phi_value(struct dx *x, enum privacy phi_class, struct bytes value)
-{
-	ASSERT(privacy_is_phi(phi_class));
-	if (bytes_trim(value).n && x->engine->open)
-		phi_put(x->engine, FIELD_NONE, phi_class, value);
-}
-
-void dx_patient(struct dx *x, struct bytes id)
-{
-	struct dx_engine *e = x->engine;
-	uint8_t room[UTF8_ROOM];
-	bool unread = false;
-	if (bytes_trim(id).n == 0)
-		return;
-	if (!e->patient_is_told)
-		e->n_patients = 0;
-	e->patient_is_told = true;
-	if (e->n_patients < DX_PATIENTS)
-		e->patients[e->n_patients++] = whole_pseudonym(e, &id, room, &unread);
 }
 
 static void write_phi(struct dx *x, enum proto container, uint32_t classes, uint32_t n)
@@ -491,10 +311,10 @@ void ob_begin_card(struct dx *x, const struct addr *managed_at, const struct mac
 void ob_str(struct dx *x, enum attr attr, struct bytes v, unsigned confidence)
 {
 	struct dx_engine *e = x->engine;
-	v = text_first(e, bytes_trim(v));
+	v = record_first(e, bytes_trim(v));
 	if (v.n == 0)
 		return;
-	struct fact *f = fact_add(e, attr, FACT_STR, v.n);
+	struct fact *f = record_fact(e, attr, FACT_STR, v.n);
 	if (!f)
 		return;
 	memcpy(f->value, v.p, v.n);

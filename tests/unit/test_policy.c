@@ -89,68 +89,67 @@ static struct policy *load_text_as(const char *text, struct diag *d)
 #define BODY   "detection: {s: {phi.container: hl7}, condition: s}\n"
 #define OURS   "dialect: wardwatch/1\n" HEAD SOURCE BODY
 
+static const struct {
+	const char *text, *code;
+	unsigned line;
+} refused_rows[] = {
+	{ "[a]\n", "E103", 1 },
+	{ "title: t\n", "E103", 1 },
+	{ "action: global\n", "E102", 1 },
+	{ HEAD "correlation: {}\n", "E113", 4 },
+	{ "kind: firmware\ndialect: wardwatch/1\n", "E164", 1 },
+	{ "kind: zoens\ndialect: wardwatch/1\n", "E103", 1 },
+	{ "kind: fingerprints\n", "E103", 1 },
+	{ SOURCE BODY "id: 5e72a5b6-e903-4cb4-b2c9-30c4311a9afa\nlevel: low\n", "E116", 1 },
+	{ "title: [a]\nid: 5e72a5b6-e903-4cb4-b2c9-30c4311a9afa\nlevel: low\n" SOURCE BODY, "E112", 1 },
+	{ "title: t\nid: abc\nlevel: low\n" SOURCE BODY, "E125", 2 },
+	{ HEAD "name: 1x\n" SOURCE BODY, "E126", 4 },
+	{ HEAD "status: fine\n" SOURCE BODY, "E113", 4 },
+	{ HEAD "date: 2026/03/01\n" SOURCE BODY, "E115", 4 },
+	{ HEAD "tags: [Attack.T1040]\n" SOURCE BODY, "E114", 4 },
+	{ "title: t\nid: 5e72a5b6-e903-4cb4-b2c9-30c4311a9afa\nlevel: severe\n" SOURCE BODY, "E113", 3 },
+	{ HEAD BODY, "E130", 1 },
+	{ HEAD "logsource: {definition: x}\n" BODY, "E130", 4 },
+	{ HEAD "logsource: {product: Zeek}\n" BODY, "E130", 4 },
+	{ HEAD "logsource: {product: wardwatch, service: dicmo}\n" BODY, "E131", 4 },
+	{ HEAD SOURCE "detection: {s: {phi.container: hl7}}\n", "E146", 5 },
+	{ HEAD SOURCE "detection: {s: {phi.contaner: hl7}, condition: s}\n", "E144", 5 },
+	{ HEAD SOURCE "detection: {s: {dicom.called_ae: x}, condition: s}\n", "E144", 5 },
+	{ OURS "fields: [x.y]\n", "E144", 7 },
+	{ OURS "sensor: {catgory: policy}\n", "E118", 7 },
+	{ OURS "sensor: {category: polic}\n", "E113", 7 },
+	{ OURS "sensor: {confidence: 101}\n", "E113", 7 },
+	{ OURS "sensor: {score: {add: 21}}\n", "E113", 7 },
+	{ OURS "sensor: {score: {kev: true}}\n", "E164", 7 },
+	{ OURS "sensor: {score: {kev: 1}}\n", "E113", 7 },
+	{ OURS "sensor: {suppress: {for: 1y}}\n", "E113", 7 },
+	{ OURS "sensor: {suppress: {mode: backoff}}\n", "E164", 7 },
+	{ OURS "sensor: {suppress: {by: [phi.patient]}}\n", "E182", 7 },
+	{ OURS "sensor: {suppress: {by: [phi.patent]}}\n", "E144", 7 },
+	{ OURS "sensor: {evidence: {packets: 65}}\n", "E113", 7 },
+	{ OURS "sensor: {maps: {hippa: [x]}}\n", "E118", 7 },
+	{ OURS "sensor: {response: [text]}\n", "E112", 7 },
+	{ OURS "sensor: {zones: {any: [x]}}\n", "E223", 7 },
+	{ OURS "sensor: {subject: both}\n", "E113", 7 },
+	{ OURS "sensor: []\n", "E112", 7 },
+	{ OURS "---\n" OURS, "E121", 8 },
+	{ "a: [\n", "E100", 2 },
+};
+
 static void refused(void **state)
 {
-	static const struct {
-		const char *text, *code;
-		unsigned line;
-	} rows[] = {
-		{ "[a]\n", "E103", 1 },
-		{ "title: t\n", "E103", 1 },
-		{ "action: global\n", "E102", 1 },
-		{ HEAD "correlation: {}\n", "E113", 4 },
-		{ "kind: firmware\ndialect: wardwatch/1\n", "E164", 1 },
-		{ "kind: zoens\ndialect: wardwatch/1\n", "E103", 1 },
-		{ "kind: fingerprints\n", "E103", 1 },
-		{ SOURCE BODY "id: 5e72a5b6-e903-4cb4-b2c9-30c4311a9afa\nlevel: low\n", "E116", 1 },
-		{ "title: [a]\nid: 5e72a5b6-e903-4cb4-b2c9-30c4311a9afa\nlevel: low\n" SOURCE BODY, "E112",
-			1 },
-		{ "title: t\nid: abc\nlevel: low\n" SOURCE BODY, "E125", 2 },
-		{ HEAD "name: 1x\n" SOURCE BODY, "E126", 4 },
-		{ HEAD "status: fine\n" SOURCE BODY, "E113", 4 },
-		{ HEAD "date: 2026/03/01\n" SOURCE BODY, "E115", 4 },
-		{ HEAD "tags: [Attack.T1040]\n" SOURCE BODY, "E114", 4 },
-		{ "title: t\nid: 5e72a5b6-e903-4cb4-b2c9-30c4311a9afa\nlevel: severe\n" SOURCE BODY, "E113",
-			3 },
-		{ HEAD BODY, "E130", 1 },
-		{ HEAD "logsource: {definition: x}\n" BODY, "E130", 4 },
-		{ HEAD "logsource: {product: Zeek}\n" BODY, "E130", 4 },
-		{ HEAD "logsource: {product: wardwatch, service: dicmo}\n" BODY, "E131", 4 },
-		{ HEAD SOURCE "detection: {s: {phi.container: hl7}}\n", "E146", 5 },
-		{ HEAD SOURCE "detection: {s: {phi.contaner: hl7}, condition: s}\n", "E144", 5 },
-		{ HEAD SOURCE "detection: {s: {dicom.called_ae: x}, condition: s}\n", "E144", 5 },
-		{ OURS "fields: [x.y]\n", "E144", 7 },
-		{ OURS "sensor: {catgory: policy}\n", "E118", 7 },
-		{ OURS "sensor: {category: polic}\n", "E113", 7 },
-		{ OURS "sensor: {confidence: 101}\n", "E113", 7 },
-		{ OURS "sensor: {score: {add: 21}}\n", "E113", 7 },
-		{ OURS "sensor: {score: {kev: true}}\n", "E164", 7 },
-		{ OURS "sensor: {score: {kev: 1}}\n", "E113", 7 },
-		{ OURS "sensor: {suppress: {for: 1y}}\n", "E113", 7 },
-		{ OURS "sensor: {suppress: {mode: backoff}}\n", "E164", 7 },
-		{ OURS "sensor: {suppress: {by: [phi.patient]}}\n", "E182", 7 },
-		{ OURS "sensor: {suppress: {by: [phi.patent]}}\n", "E144", 7 },
-		{ OURS "sensor: {evidence: {packets: 65}}\n", "E113", 7 },
-		{ OURS "sensor: {maps: {hippa: [x]}}\n", "E118", 7 },
-		{ OURS "sensor: {response: [text]}\n", "E112", 7 },
-		{ OURS "sensor: {zones: {any: [x]}}\n", "E223", 7 },
-		{ OURS "sensor: {subject: both}\n", "E113", 7 },
-		{ OURS "sensor: []\n", "E112", 7 },
-		{ OURS "---\n" OURS, "E121", 8 },
-		{ "a: [\n", "E100", 2 },
-	};
 	(void)state;
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+	for (size_t i = 0; i < sizeof refused_rows / sizeof *refused_rows; i++) {
 		struct diag d;
-		struct policy *p = load_text_as(rows[i].text, &d);
+		struct policy *p = load_text_as(refused_rows[i].text, &d);
 		const struct diag_message *m = NULL;
 		for (size_t k = 0; k < d.n && !m; k++)
 			if (d.messages[k].level == DIAG_ERROR)
 				m = &d.messages[k];
 		if (p)
-			fail_msg("accepted: %s", rows[i].text);
-		if (strcmp(m->code, rows[i].code) != 0 || m->line != rows[i].line)
-			fail_msg("%s: %s in line %u: %s", rows[i].text, m->code, m->line, m->text);
+			fail_msg("accepted: %s", refused_rows[i].text);
+		if (strcmp(m->code, refused_rows[i].code) != 0 || m->line != refused_rows[i].line)
+			fail_msg("%s: %s in line %u: %s", refused_rows[i].text, m->code, m->line, m->text);
 		diag_free(&d);
 	}
 }
