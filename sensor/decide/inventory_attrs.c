@@ -84,7 +84,7 @@ bool value_put(struct device *n, enum attr a, struct bytes text, unsigned confid
 {
 	unsigned same_attr = 0;
 	text = bytes_first(bytes_trim(text), VALUE_BYTES);
-	if (text.n == 0)
+	if (text.n == 0 || (a == ATTR_SERIAL && identity_no_serial(text)))
 		return false;
 	for (uint32_t i = n->values; i; i = value_at(n->inv, i)->next) {
 		struct value *v = value_at(n->inv, i);

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-enum { KEY_BYTES = 256 };
+enum { KEY_BYTES = 256, COUNTED_LEAST = 6 /* digits of "123456" */ };
 
 struct text {
 	uint8_t b[KEY_BYTES];
@@ -29,14 +29,22 @@ static struct bytes text_bytes(const struct text *t)
 	return bytes_of(t->b, t->n);
 }
 
-/* A serial number in which nothing stands: "0", "000000", "N/A", "none". */
-static bool is_empty_serial(struct bytes v)
+/* A serial number in which nothing stands: "0", "000000", "N/A", or what a form shows where one belongs. */
+bool identity_no_serial(struct bytes v)
 {
-	bool zeros = true;
-	for (size_t i = 0; i < v.n; i++)
+	static const char *const words[] = { "n/a", "na", "none", "null", "nil", "unknown", "unspecified",
+		"not available", "not specified", "serial", "serial number", "serialnumber", "s/n", "sn",
+		"default", "test" };
+	bool zeros = true, letters = true, counted = v.n >= COUNTED_LEAST;
+	for (size_t i = 0; i < v.n; i++) {
 		zeros &= !ascii_alnum(v.p[i]) || v.p[i] == '0';
-	return zeros || bytes_isi(v, "n/a") || bytes_isi(v, "na") || bytes_isi(v, "none") ||
-	       bytes_isi(v, "unknown") || bytes_isi(v, "null");
+		letters &= ascii_lower(v.p[i]) == 'x';
+		counted &= v.p[i] == '0' + (i + 1) % 10;
+	}
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (bytes_isi(v, words[i]))
+			return true;
+	return zeros || letters || counted;
 }
 
 static void serial_key(struct text *t, struct bytes maker, struct bytes serial)
@@ -111,14 +119,27 @@ static bool eui_key(struct text *t, struct bytes v, struct mac *m)
 
 /* ---- what a node states of itself --------------------------------------------------------------------- */
 
+static bool can_have_moved(const struct device *from, const struct device *to)
+{
+	return to->first_ns >= from->last_ns && to->first_ns - from->last_ns >= MOVED_NS;
+}
+
 /* Whoever spoke last is the device; a device that spoke from its old address after all is two. */
 bool identity_moved(struct device *id, struct device *from, struct device *to)
 {
-	if (id->contested || to->first_ns < from->last_ns || to->first_ns - from->last_ns < MOVED_NS)
+	if (id->contested || !can_have_moved(from, to))
 		return false;
 	id->sender = ref_of(to);
 	node_link(node_root(to), node_root(from), LINK_MOVED);
 	return true;
+}
+
+static void contest(struct device *id, struct device *n)
+{
+	if (id->contested)
+		return;
+	id->contested = true;
+	asset_event(n, ASSET_EV_CONFLICTING, ATTR_SERIAL, (struct bytes){ 0 }, (struct bytes){ 0 });
 }
 
 static void state(struct device *n, struct bytes key)
@@ -128,11 +149,8 @@ static void state(struct device *n, struct bytes key)
 		return;
 	struct device *before = id->stated ? ref_get(n->inv, id->sender) : NULL;
 	if (before && node_root(before) != node_root(n)) {
-		if (!id->contested && !identity_moved(id, before, n)) {
-			id->contested = true;
-			asset_event(n, ASSET_EV_CONFLICTING, ATTR_SERIAL, (struct bytes){ 0 },
-				(struct bytes){ 0 });
-		}
+		if (!identity_moved(id, before, n))
+			contest(id, n);
 		return;
 	}
 	id->stated = true;
@@ -148,7 +166,7 @@ void identity_stated(struct device *n)
 	const struct value *serial = value_best(n, ATTR_SERIAL), *maker = value_best(n, ATTR_MANUFACTURER);
 	const struct value *eui = value_best(n, ATTR_EUI64);
 	struct mac m;
-	if (serial && maker && !is_empty_serial(bytes_of(serial->text, serial->len))) {
+	if (serial && maker && !identity_no_serial(bytes_of(serial->text, serial->len))) {
 		struct text key = { 0 };
 		serial_key(&key, bytes_of(maker->text, maker->len), bytes_of(serial->text, serial->len));
 		state(n, text_bytes(&key));
@@ -190,7 +208,7 @@ static bool told_key(struct text *key, struct device *sender, const struct event
 	struct bytes serial = fact_of(e, ATTR_SERIAL), maker = fact_of(e, ATTR_MANUFACTURER);
 	if (eui_key(key, fact_of(e, ATTR_EUI64), m))
 		return true;
-	if (serial.n && maker.n && !is_empty_serial(serial)) {
+	if (serial.n && maker.n && !identity_no_serial(serial)) {
 		serial_key(key, maker, serial);
 		return true;
 	}
@@ -234,6 +252,21 @@ static struct device *told_before(const struct device *sender, const struct even
 	return NULL;
 }
 
+/* Two senders name themselves by one identity: one device with two cards that may never be told from two with
+ * one number. The second keeps what it says on a node of its own, which is no device without its sender. */
+static struct device *identity_for(struct device *sender, struct device *id, struct text *key)
+{
+	struct device *at = id->up && id->link != LINK_EUI ? node_at(id->inv, id->up) : NULL;
+	if (!at || node_root(at) == node_root(sender) || (!id->contested && can_have_moved(at, sender)) ||
+		!maker_contends(sender, at, id))
+		return id;
+	contest(id, sender);
+	char by[24];
+	snprintf(by, sizeof by, "at%u", (unsigned)ref_of(sender).gen);
+	text_add(key, bytes_str(by));
+	return get_identity(sender->inv, text_bytes(key));
+}
+
 struct device *identity_told(struct device *sender, const struct event *e)
 {
 	struct text key = { 0 };
@@ -244,10 +277,11 @@ struct device *identity_told(struct device *sender, const struct event *e)
 	struct device *id = !strong && is_maker ? told_before(sender, e, kind) : NULL;
 	if (id)
 		return id;
-	id = get_identity(sender->inv, text_bytes(&key));
+	struct device *named = get_identity(sender->inv, text_bytes(&key));
+	id = named && strong && is_maker ? identity_for(sender, named, &key) : named;
 	if (!id)
 		return NULL;
-	id->is_strong |= strong;
+	id->is_strong |= strong && id == named;
 	id->made_kind = kind;
 	id->proto = e->proto;
 	node_touch(id);

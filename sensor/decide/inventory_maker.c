@@ -241,6 +241,31 @@ static bool may_be_maker(const struct device *s, const struct device *id)
 	       ((root->makes >> id->proto & 1) && !card_denies(root, id));
 }
 
+/* Has the sender an AE title of its own that other has too? Data carry the title of another device only in
+ * identities. */
+static bool share_title(const struct device *a, const struct device *b)
+{
+	TREE_EACH (n, (struct device *)(uintptr_t)a) {
+		uint32_t i = n->kind == NODE_IDENTITY ? 0 : n->values;
+		for (; i; i = ((struct value *)pool_at(&n->inv->values, i))->next) {
+			const struct value *v = pool_at(&n->inv->values, i);
+			struct attr_value theirs;
+			for (unsigned k = 0;
+				v->attr == ATTR_AE_TITLE && device_attr(b, ATTR_AE_TITLE, k, &theirs); k++)
+				if (bytes_eq(theirs.value, bytes_of(v->text, v->len)))
+					return true;
+		}
+	}
+	return false;
+}
+
+bool maker_contends(const struct device *s, const struct device *at, const struct device *id)
+{
+	const struct device *root = node_root(s);
+	return card_agrees(root, id) && may_be_maker(s, id) &&
+	       (is_named(root, id) || share_title(root, node_root(at)));
+}
+
 /* ---- binding
  * ----------------------------------------------------------------------------------------------------- */
 

@@ -230,6 +230,7 @@ void join_node_dropped(struct device *n);
 void identity_stated(struct device *n);
 /* The identity of an observation OB_MAKER or OB_BEHIND of that sender, or NULL when it names none. */
 struct device *identity_told(struct device *sender, const struct event *e);
+bool identity_no_serial(struct bytes serial); /* it is a placeholder: says nothing of the device */
 bool identity_card(const struct device *id, struct mac *m); /* that its EUI-64 was made from, if any was */
 /* The identity was from's and is now seen at to: true when it can have moved there, and was made to. */
 bool identity_moved(struct device *id, struct device *from, struct device *to);
@@ -240,6 +241,9 @@ void identity_woke(struct device *n);     /* the node spoke: has it really moved
 
 void maker_told(struct device *sender, struct device *id); /* its data name that identity: rebind then */
 void maker_rebind(struct device *n);                       /* after n's device was judged */
+/* That identity is bound to `at`: has s, of another device, as good a claim to it? By the data alone everyone
+ * has who passes them on, and routers go by others' titles: it must have the maker's card and the title. */
+bool maker_contends(const struct device *s, const struct device *at, const struct device *id);
 
 /* ---- inventory.c ---------------------------------------------------------------------------------- */
 

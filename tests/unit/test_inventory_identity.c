@@ -182,6 +182,48 @@ static void test_router_under_others_titles(void **state)
 	assert_int_equal(w->conflicts, 0);
 }
 
+#define CT2 "00-01-E3-52-21-22"
+
+/* Two of the maker's own cards under one title and one number: each keeps what it said, and it is an event.
+ */
+static void test_one_number_sent_twice(void **state)
+{
+	struct world *w = *state;
+	static const char *const mac[] = { CT, CT2, CT, CT2 }, *const ip[] = { "10.0.0.5", "10.0.0.6" };
+	for (unsigned i = 0; i < 4; i++) {
+		says(w, ip[i & 1], mac[i], ATTR_MAC_VENDOR, "Siemens AG");
+		says(w, ip[i & 1], mac[i], ATTR_AE_TITLE, "CT1");
+		made(w, ip[i & 1], mac[i], "SIEMENS", "SOMATOM", "75214");
+	}
+	check_attr(by_mac(w, CT), ATTR_MODEL, "SOMATOM");
+	check_attr(by_mac(w, CT2), ATTR_MODEL, "SOMATOM");
+	check_attr(by_mac(w, CT2), ATTR_SERIAL, "75214");
+	assert_int_equal(inventory_count(w->inv), 2);
+	assert_int_equal(w->conflicts, 1);
+	/* The second turns out to pass on: it is no device of its own, and the first keeps its own. */
+	says(w, "10.0.0.6", CT2, ATTR_DICOM_SERVICE, "qr_scp");
+	check_attr(by_mac(w, CT2), ATTR_MODEL, NULL);
+	check_attr(by_mac(w, CT), ATTR_SERIAL, "75214");
+	assert_int_equal(inventory_count(w->inv), 2);
+}
+
+/* What stands in the form's place is no number, of one device or of two. */
+static void test_placeholder_serials(void **state)
+{
+	struct world *w = *state;
+	static const char *const words[] = { "000000", "123456", "1234567890", "N/A", "Unknown", "SERIAL",
+		"XXXX", "-" };
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		states(w, "10.0.0.5", CT, words[i]);
+		states(w, "10.0.0.6", CT2, words[i]);
+	}
+	check_attr(by_mac(w, CT), ATTR_SERIAL, NULL);
+	assert_int_equal(w->conflicts, 0);
+	assert_int_equal(inventory_count(w->inv), 2);
+	states(w, "10.0.0.5", CT, "1234");
+	check_attr(by_mac(w, CT), ATTR_SERIAL, "1234");
+}
+
 /* The station name is the host name, which may be learnt later; priors of other makers are others'. */
 static void test_station_named_as_host(void **state)
 {
@@ -329,7 +371,8 @@ int main(void)
 		T(test_maker_by_arc), T(test_maker_by_card), T(test_maker_in_other_words),
 		T(test_maker_not_of_an_archive), T(test_maker_by_worklist),
 		T(test_maker_not_against_own_word), T(test_station_named_as_sender),
-		T(test_router_under_others_titles), T(test_station_named_as_host),
+		T(test_router_under_others_titles), T(test_one_number_sent_twice),
+		T(test_placeholder_serials), T(test_station_named_as_host),
 		T(test_one_maker_in_two_spellings), T(test_host_named_as_model), T(test_many_devices_data),
 		T(test_receiver), T(test_card_denies), T(test_eui64), T(test_eui64_from_elsewhere),
 		T(test_behind) };
