@@ -377,16 +377,29 @@ static void observe_service(struct dx *x, const char *side, struct bytes what)
 		ob_str(x, ATTR_HL7_SERVICE, bytes_of(t.b, t.n), 90);
 }
 
-/* SFT (v2.9 2.14.12): one for each program that touched the message; the sender's own only if there is one.
- */
+/* SFT (v2.9 2.14.12): one for each program that touched the message. The sender's own is the only one, or the
+ * one whose product is the sending application. */
+static bool sender_software(const struct message *m, struct bytes *sft, bool *named)
+{
+	struct bytes s, app = hl7_label(m, hl7_field(m, m->msh, 3));
+	unsigned n = 0;
+	*named = false;
+	for (struct walk w = { .all = m->all }; hl7_segment(m, &w, &s);) {
+		if (!hl7_is(s, "SFT"))
+			continue;
+		bool is_app = app.n && bytes_eqi(app, bytes_trim(hl7_component(m, hl7_field(m, s, 3), 1)));
+		if (n++ == 0 || (is_app && !*named))
+			*sft = s;
+		*named |= is_app;
+	}
+	return n == 1 || *named;
+}
+
 static void observe_software(struct dx *x, const struct message *m)
 {
-	struct bytes s, sft = { 0 };
-	unsigned n = 0;
-	for (struct walk w = { .all = m->all }; hl7_segment(m, &w, &s);)
-		if (hl7_is(s, "SFT") && n++ == 0)
-			sft = s;
-	if (n != 1)
+	struct bytes sft;
+	bool named;
+	if (!sender_software(m, &sft, &named))
 		return;
 	struct text all = { 0 }, room[3];
 	struct bytes part[3] = { hl7_component(m, hl7_field(m, sft, 1), 1), hl7_field(m, sft, 3),
@@ -398,6 +411,11 @@ static void observe_software(struct dx *x, const struct message *m)
 		if (part[i].n && all.n)
 			hl7_text_add(&all, bytes_str(" "));
 		hl7_text_add(&all, part[i]);
+	}
+	if (m->n_devices == 0) {
+		ob_begin(x, OB_SENDER);
+		ob_str(x, ATTR_HL7_SOFTWARE, bytes_of(all.b, all.n), named ? 80 : 60);
+		ob_end(x);
 	}
 	ob_begin(x, OB_MAKER);
 	ob_str(x, ATTR_HL7_SOFTWARE, bytes_of(all.b, all.n), 90);

@@ -3,7 +3,8 @@
  *
  * A data set names the device that made it, and whoever sends it may only pass it on (DICOM PS3.3 C.7.5.1
  *says whose attributes these are; nothing on the wire says it of the sender). What a sender sends is its own
- *	- when the data set names it: the station by the host name or AE title of the sender;
+ *	- when the data set names it: the station by the host name or AE title of the sender, the software by
+ *the sender's application;
  *	- when it sends data of that device alone, passes nothing on, and its software or network card is of
  *the same maker, or the fingerprints say that it makes such data itself (as a modality or a bedside device
  *works). Whoever is sent objects may pass them on later: of it only the card counts, and only for a device
@@ -52,10 +53,14 @@ static bool is_first_label(struct bytes name, struct bytes host)
 }
 
 /* A station names its work after itself: the station name is its host name or the AE title that it goes by,
- * or the object's AE title is. Identities do not count: what a sender carries is no word about itself. */
+ * or the object's AE title is; so does software whose product is the sending application. Identities do not
+ * count: what a sender carries is no word about itself. */
 static bool is_named(const struct device *root, const struct device *id)
 {
 	struct bytes station = text_of(id, ATTR_STATION_NAME), title = text_of(id, ATTR_AE_TITLE);
+	struct bytes product = { 0 };
+	if (id->made_kind == MADE_SOFTWARE)
+		product = text_of(id, ATTR_MODEL);
 	TREE_EACH (n, (struct device *)(uintptr_t)root) {
 		uint32_t i = n->kind == NODE_IDENTITY ? 0 : n->values;
 		for (; i; i = ((struct value *)pool_at(&n->inv->values, i))->next) {
@@ -66,6 +71,9 @@ static bool is_named(const struct device *root, const struct device *id)
 					(title.n && bytes_eqi(title, own))))
 				return true;
 			if (v->attr == ATTR_HOST_NAME && is_first_label(station, own))
+				return true;
+			if (v->attr == ATTR_HL7_APPLICATION && v->confidence >= 80 && product.n &&
+				bytes_eqi(product, own))
 				return true;
 		}
 	}

@@ -100,6 +100,21 @@ static void check(struct bytes client, const char *must, const char *must_not)
 	"OBX|1|NM|20490^20490^99ROC^^^IHELAW|1|32.2|mg/L^^UCUM||N^^HL70078|||F|||||ADMIN||"                  \
 	"c503^ROCHE~2272-02^ROCHE~1^ROCHE|20240131093155\n"
 
+/* Of several programs that touched the message the sender's is the one that it is called by. */
+static void test_software_of_the_application(void **state)
+{
+	(void)state;
+	static const char two[] = "MSH|^~\\&|ACME ADT|NF|LIS|NF|1||ADT^A01|1|P|2.5.1\n"
+				  "SFT|Mirth Corp|3.12.0|Mirth Connect|1\nSFT|ACME Health^L|7.2.1|Acme "
+				  "ADT|BIN-2\nPID|1||NF-1\n";
+	static const char none[] =
+		"MSH|^~\\&|HIS|NF|LIS|NF|1||ADT^A01|1|P|2.5.1\n"
+		"SFT|Mirth Corp|3.12.0|Mirth Connect|1\nSFT|ACME|7.2.1|ADT|B\nPID|1||NF-1\n";
+	check(block(two), "sender client hl7.software=ACME Health Acme ADT 7.2.1@80", "Mirth");
+	check(block(two), "model=Acme ADT@60 firmware=7.2.1@60", NULL);
+	check(block(none), NULL, "hl7.software");
+}
+
 static void test_message_and_ack(void **state)
 {
 	(void)state;
@@ -117,6 +132,7 @@ static void test_message_and_ack(void **state)
 		"phi.count=8 phi.container=hl7 phi.encrypted=false phi.patient=<mrn>\n"
 		"observe hl7 sender client hl7.application=ADT1@90 hl7.facility=GHOSP@90 "
 		"hl7.service=sender:ADT@90\n"
+		"observe hl7 sender client hl7.software=ACME Health ACME ADT 7.2.1@60\n"
 		"observe hl7 maker client hl7.software=ACME Health ACME ADT 7.2.1@90 manufacturer=ACME "
 		"Health@60 "
 		"model=ACME ADT@60 firmware=7.2.1@60\n"
@@ -675,6 +691,7 @@ static void test_phi_rows_are_sorted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_software_of_the_application),
 		cmocka_unit_test(test_message_and_ack),
 		cmocka_unit_test(test_cut_at_every_length),
 		cmocka_unit_test(test_framing_deviations),

@@ -207,6 +207,33 @@ static void test_one_number_sent_twice(void **state)
 	assert_int_equal(inventory_count(w->inv), 2);
 }
 
+static void wrote(struct world *w, const char *app, const char *maker, const char *product)
+{
+	struct rec r;
+	says(w, "10.0.0.5", HIS, ATTR_HL7_APPLICATION, app);
+	rec_observe(&r, PROTO_hl7, OB_MAKER);
+	rec_from(&r, "10.0.0.5", HIS);
+	rec_attr(&r, ATTR_HL7_SOFTWARE, product, 90);
+	rec_attr(&r, ATTR_MANUFACTURER, maker, 60);
+	rec_attr(&r, ATTR_MODEL, product, 60);
+	rec_attr(&r, ATTR_FIRMWARE, "7.2.1", 60);
+	feed(w, &r);
+}
+
+/* Software that the sender is called by is its own, until it is called by another's too. */
+static void test_software_named_as_application(void **state)
+{
+	struct world *w = *state;
+	wrote(w, "ADT1", "Other", "OtherADT");
+	check_attr(by_mac(w, HIS), ATTR_MODEL, NULL);
+	wrote(w, "ACME ADT", "ACME Health", "Acme ADT");
+	check_attr(by_mac(w, HIS), ATTR_MODEL, "Acme ADT");
+	check_attr(by_mac(w, HIS), ATTR_FIRMWARE, "7.2.1");
+	wrote(w, "RadNet", "Cerner", "RadNet");
+	check_attr(by_mac(w, HIS), ATTR_MODEL, NULL);
+	check_attr(by_mac(w, HIS), ATTR_MANUFACTURER, NULL);
+}
+
 /* What stands in the form's place is no number, of one device or of two. */
 static void test_placeholder_serials(void **state)
 {
@@ -372,10 +399,10 @@ int main(void)
 		T(test_maker_not_of_an_archive), T(test_maker_by_worklist),
 		T(test_maker_not_against_own_word), T(test_station_named_as_sender),
 		T(test_router_under_others_titles), T(test_one_number_sent_twice),
-		T(test_placeholder_serials), T(test_station_named_as_host),
-		T(test_one_maker_in_two_spellings), T(test_host_named_as_model), T(test_many_devices_data),
-		T(test_receiver), T(test_card_denies), T(test_eui64), T(test_eui64_from_elsewhere),
-		T(test_behind) };
+		T(test_software_named_as_application), T(test_placeholder_serials),
+		T(test_station_named_as_host), T(test_one_maker_in_two_spellings),
+		T(test_host_named_as_model), T(test_many_devices_data), T(test_receiver), T(test_card_denies),
+		T(test_eui64), T(test_eui64_from_elsewhere), T(test_behind) };
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	return failed != 0;
 }
