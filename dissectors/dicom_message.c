@@ -315,6 +315,20 @@ static void observe_equipment(const struct telling *t, enum observation_about ab
 	ob_end(t->x);
 }
 
+/* A secondary capture was made by a workstation, a digitizer or a grabber, and its General Equipment may be
+ * the original's (PS3.3 C.8.6.1, wire/clinical.md 1.9.1): whose it is, is not its sender's to say. */
+static bool is_secondary(const struct dicom_message *m)
+{
+	static const char *const converted[] = { "WSD", "DF", "SD", "SI", "DRW", "SYN" };
+	static const char capture[] = "1.2.840.10008.5.1.4.1.1.7";
+	struct bytes class = sop_class(m), type = dicom_text(m, TEXT_CONVERSION_TYPE);
+	for (size_t i = 0; i < sizeof converted / sizeof *converted; i++)
+		if (bytes_isi(type, converted[i]))
+			return true;
+	return bytes_starts(class, capture) &&
+	       (class.n == sizeof capture - 1 || bytes_at(class, sizeof capture - 1) == '.');
+}
+
 /* A stored object names the device that made it, which need not be its sender (wire/clinical.md 1.9.1): there
  * are routers that call by the title of whomever they stand for. */
 static void observe_maker(const struct telling *t)
@@ -322,8 +336,8 @@ static void observe_maker(const struct telling *t)
 	bool is_own = is_calling(t, dicom_text(t->m, TEXT_STATION_AE)) ||
 		      is_calling(t, dicom_text(t->m, TEXT_PERFORMED_AE)) ||
 		      is_calling(t, dicom_text(t->m, TEXT_STATION_NAME));
-	observe_equipment(
-		t, t->is_suboperation ? OB_BEHIND : OB_MAKER, is_own && !t->is_suboperation ? 90 : 80);
+	bool is_behind = t->is_suboperation || is_secondary(t->m);
+	observe_equipment(t, is_behind ? OB_BEHIND : OB_MAKER, is_own && !is_behind ? 90 : 80);
 }
 
 /* A performed step is the modality's own word; a broker's, who hands it on, is of another title. */

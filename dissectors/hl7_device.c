@@ -165,6 +165,21 @@ static struct device *device_for(struct message *m, struct bytes instance, struc
 	return d;
 }
 
+/* Without the profile: `cobas pro^Roche~1234^Roche` of an application of the first's name, where the
+ * namespace is a company's and no site's own. */
+static bool is_law_shape(const struct message *m, struct bytes first, struct bytes second)
+{
+	struct bytes app = hl7_component(m, hl7_field(m, m->msh, 3), 1);
+	struct bytes model = hl7_nth(first, m->component, 1), vendor = hl7_nth(first, m->component, 2);
+	struct bytes serial = hl7_nth(second, m->component, 1);
+	bool digit = false;
+	for (size_t i = 0; i < serial.n; i++)
+		digit |= ascii_digit(bytes_at(serial, i));
+	return model.n && bytes_eqi(model, app) && digit && is_maker(vendor) && vendor.n > 3 &&
+	       bytes_eqi(vendor, hl7_nth(second, m->component, 2)) && !hl7_nth(first, m->component, 3).n &&
+	       !bytes_eqi(vendor, hl7_label(m, hl7_field(m, m->msh, 4)));
+}
+
 /* OBX-18. LAW: model, serial and module, each `value^vendor`. Else one EI, whose parts are taken for what
  * they say themselves: an EUI-64, a UDI, `SN:`. */
 static void read_instance(struct message *m, struct device *d, struct bytes instance)
@@ -172,10 +187,11 @@ static void read_instance(struct message *m, struct device *d, struct bytes inst
 	struct cur c = cur_of(instance);
 	struct bytes first = hl7_repetition(m, &c), second = hl7_repetition(m, &c);
 	struct bytes id = hl7_nth(first, m->component, 1);
-	if (m->law && second.n) {
-		say(&d->model, id, 90);
-		say(&d->maker, hl7_nth(first, m->component, 2), 90);
-		say(&d->serial, hl7_nth(second, m->component, 1), 90);
+	if (second.n && (m->law || is_law_shape(m, first, second))) {
+		unsigned sure = m->law ? 90 : 75;
+		say(&d->model, id, sure);
+		say(&d->maker, hl7_nth(first, m->component, 2), sure);
+		say(&d->serial, hl7_nth(second, m->component, 1), sure);
 		d->is_sender = true;
 		return;
 	}

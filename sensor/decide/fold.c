@@ -1,11 +1,11 @@
 /*
  * fold: repeats of an alert become one count (policy-language.md section 18, mode limit).
  *
- * A group is a rule and the values of its suppress.by. It lives from its first hit for the rule's `for`, in
- * packet time: the first hit is said at once, the others are counted, and at the end one closing document
- * says how many there were. Groups of equal duration close in the order they were opened, so each duration
- * has one queue. A full pool closes the oldest group early and counts that: nothing is lost, only said
- * sooner.
+ * A group is a rule and the values of its suppress.by, of an address the device that has it. It lives from
+ * its first hit for the rule's `for`, in packet time: the first hit is said at once, the others are counted,
+ * and at the end one closing document says how many there were. Groups of equal duration close in the order
+ * they were opened, so each duration has one queue. A full pool closes the oldest group early and counts
+ * that: nothing is lost, only said sooner.
  */
 #include "decide/suppress.h"
 
@@ -29,8 +29,9 @@ struct group {
 	bool patients_at_least;
 	uint32_t patients; /* head of the chain of those counted */
 	uint16_t by_n;
-	struct event head;  /* of the last hit, without facts */
-	struct alert alert; /* as last said; id is the first document's */
+	struct event head;       /* of the last hit, without facts */
+	struct holder holder[2]; /* who its addresses were then */
+	struct alert alert;      /* as last said; id is the first document's */
 	uint8_t by[BY_BYTES];
 };
 
@@ -178,6 +179,14 @@ static void say(const struct policy_run *r, struct alert *a, const uint64_t key[
 	r->sink.on_alert(r->sink.arg, a);
 }
 
+/* The device of the last hit, though another may have its address by now. */
+static const struct device *device_of(const struct policy_run *r, const struct group *g, enum dir side)
+{
+	struct holder now = inventory_holder(r->inv, &g->head, side);
+	const struct device *d = inventory_held(r->inv, g->holder[side]);
+	return d || now.turn != g->holder[side].turn ? d : inventory_of(r->inv, &g->head, side);
+}
+
 static void say_closing(const struct policy_run *r, struct group *g)
 {
 	struct alert a = g->alert;
@@ -187,8 +196,8 @@ static void say_closing(const struct policy_run *r, struct group *g)
 	a.closing = true;
 	a.event = &g->head;
 	a.patients_at_least = g->patients_at_least;
-	a.source = r->inv ? inventory_of(r->inv, &g->head, DIR_CLIENT) : NULL;
-	a.destination = r->inv ? inventory_of(r->inv, &g->head, DIR_SERVER) : NULL;
+	a.source = r->inv ? device_of(r, g, DIR_CLIENT) : NULL;
+	a.destination = r->inv ? device_of(r, g, DIR_SERVER) : NULL;
 	alert_id(&a, bytes_of(g->by, g->by_n));
 	say(r, &a, g->key);
 }
@@ -342,6 +351,8 @@ void fold_hit(struct fold *f, const struct policy_run *r, struct alert *a, struc
 	g->head = *e;
 	g->head.len = sizeof g->head;
 	g->head.n_facts = 0;
+	for (unsigned side = 0; r->inv && side < 2; side++)
+		g->holder[side] = inventory_holder(r->inv, e, (enum dir)side);
 	if (!is_said(a->rule, g->alert.count)) {
 		f->counters->alerts_folded++;
 		g->alert.correlation = a->correlation;

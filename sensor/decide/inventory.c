@@ -179,18 +179,41 @@ static struct device *node_of(struct inventory *inv, const struct event *e, unsi
 
 /* ---- statements ---------------------------------------------------------------------------------------- */
 
+/* Messages of applications that share not even the first letters of their names, from one sender. Who answers
+ * under a name only answers as it was called: that is less than sure. */
+static void look_for_engine(struct device *n)
+{
+	enum { SURE = 80, SHARED = 3 };
+	const struct value *first = NULL, *v;
+	for (uint32_t i = n->values; i; i = v->next) {
+		v = pool_at(&n->inv->values, i);
+		if (v->attr != ATTR_HL7_APPLICATION || v->by_fingerprint || v->confidence < SURE)
+			continue;
+		if (!first)
+			first = v;
+		else if (!bytes_eqi(bytes_first(bytes_of(first->text, first->len), SHARED),
+				 bytes_first(bytes_of(v->text, v->len), SHARED))) {
+			value_put(n, ATTR_HL7_SERVICE, bytes_str("sender:several"), SURE, "hl7");
+			return;
+		}
+	}
+}
+
 static void put_all(struct device *n, const struct event *e)
 {
-	bool strong = false;
+	bool strong = false, application = false;
 	FACT_EACH (f, e) {
 		if (f->field >= ATTR_N || f->type != FACT_STR)
 			continue;
 		for (unsigned i = 0; i < fact_count(f); i++)
 			value_put(n, f->field, fact_value(f, i), f->confidence, dissectors[e->proto]->name);
+		application |= f->field == ATTR_HL7_APPLICATION;
 		strong |= f->field == ATTR_SERIAL || f->field == ATTR_EUI64 || f->field == ATTR_MANUFACTURER;
 		if (f->field == ATTR_ROUTER && (n->kind == NODE_MAC || (n->up && n->link == LINK_OWNER)))
 			(n->kind == NODE_MAC ? n : node_at(n->inv, n->up))->told_router = true;
 	}
+	if (application && n->kind != NODE_IDENTITY)
+		look_for_engine(n);
 	if (strong && n->kind != NODE_IDENTITY)
 		identity_stated(n);
 }

@@ -54,6 +54,17 @@ void inventory_finish(struct inventory *inv);
  * group address, or one that nothing is known of yet. */
 const struct device *inventory_of(const struct inventory *inv, const struct event *e, enum dir side);
 
+/* Who had that side's address at the time of the record. An address goes from device to device (a lease that
+ * ended), and two networks may use the same: `turn` tells those apart, whatever else comes to be known of
+ * them. 0: the first that had the address, or no device is known. */
+struct holder {
+	uint32_t at, gen;
+	uint64_t turn;
+};
+struct holder inventory_holder(const struct inventory *inv, const struct event *e, enum dir side);
+/* The device of that holder as it is known now; NULL: none, or let go. */
+const struct device *inventory_held(const struct inventory *inv, struct holder h);
+
 /* All devices that spoke themselves or were told of by name (OB_BEHIND), in the order of their first packet.
  * fn may keep nothing. */
 void inventory_each(const struct inventory *inv, void (*fn)(void *arg, const struct device *d), void *arg);
@@ -86,8 +97,13 @@ uint32_t inventory_slots(const struct inventory *inv);
 /* The device of an address or MAC (the other is NULL) in that VLAN, or NULL. */
 const struct device *inventory_at(
 	const struct inventory *inv, const struct addr *ip, const struct mac *mac, uint16_t vlan);
-/* A short name for sentences: host name, station, AE title, or address; suspect text: mask before printing.
- * Valid until the next call. */
+/* The address to call it by: an IPv4 one before an IPv6 one, a global one before a link-local one; family 0:
+ * none. *n: how many it has. */
+struct addr device_address(const struct device *d, size_t *n);
+
+/* What it is called: host name, station or AE title, empty if by nothing; device_label: then its address.
+ * Suspect text: mask before printing. Valid until the next call of either. */
+struct bytes device_name(const struct device *d);
 struct bytes device_label(const struct device *d);
 
 #endif

@@ -16,16 +16,37 @@ static bool is_listed(const struct device *root)
 	return strong;
 }
 
-const struct device *inventory_of(const struct inventory *inv, const struct event *e, enum dir side)
+static const struct device *node_of(const struct inventory *inv, const struct event *e, enum dir side)
 {
 	const struct addr *ip = side == DIR_CLIENT ? &e->conv.src : &e->conv.dst;
 	const struct mac *mac = side == DIR_CLIENT ? &e->conv.smac : &e->conv.dmac;
 	uint16_t vlan = side_vlan(e, side);
-	const struct device *n = NULL;
 	if (addr_is_host(ip))
-		n = find_ip(inv, ip, vlan, e->conv.vni);
-	else if (!mac_is_zero(mac) && !mac_is_group(mac) && !addr_is_multicast(ip) && !addr_is_broadcast(ip))
-		n = find_mac(inv, mac, vlan, e->conv.vni);
+		return find_ip(inv, ip, vlan, e->conv.vni);
+	if (!mac_is_zero(mac) && !mac_is_group(mac) && !addr_is_multicast(ip) && !addr_is_broadcast(ip))
+		return find_mac(inv, mac, vlan, e->conv.vni);
+	return NULL;
+}
+
+const struct device *inventory_of(const struct inventory *inv, const struct event *e, enum dir side)
+{
+	const struct device *n = node_of(inv, e, side);
+	return n ? node_root(n) : NULL;
+}
+
+struct holder inventory_holder(const struct inventory *inv, const struct event *e, enum dir side)
+{
+	const struct device *n = node_of(inv, e, side);
+	struct ref r = ref_of(n);
+	struct holder h = { .at = r.at, .gen = r.gen };
+	if (n && n->kind == NODE_IP)
+		h.turn = (uint64_t)n->turn << 16 | n->segment;
+	return h;
+}
+
+const struct device *inventory_held(const struct inventory *inv, struct holder h)
+{
+	const struct device *n = ref_get(inv, (struct ref){ h.at, h.gen });
 	return n ? node_root(n) : NULL;
 }
 
@@ -214,22 +235,47 @@ const struct device *device_behind(const struct device *d)
 	return sender ? node_root(sender) : NULL;
 }
 
-struct bytes device_label(const struct device *d)
+struct addr device_address(const struct device *d, size_t *n)
+{
+	const struct addr *ips;
+	struct addr best = { .family = 0 };
+	*n = device_ips(d, &ips);
+	for (size_t i = 0; i < *n; i++) {
+		bool better = !best.family || (best.family == 6 && ips[i].family == 4) ||
+			      (best.family == ips[i].family && addr_is_link_local(&best) &&
+				      !addr_is_link_local(&ips[i]));
+		best = better ? ips[i] : best;
+	}
+	return best;
+}
+
+struct bytes device_name(const struct device *d)
 {
 	static const enum attr names[] = { ATTR_HOST_NAME, ATTR_STATION_NAME, ATTR_AE_TITLE };
 	struct inventory *inv = d->inv;
 	struct attr_value v;
-	const struct addr *ip;
-	const struct mac *mac;
-	char text[ADDR_TEXT];
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (device_attr(d, names[i], 0, &v)) {
 			struct bytes b = bytes_first(v.value, sizeof inv->label);
 			memcpy(inv->label, b.p, b.n);
 			return bytes_of(inv->label, b.n);
 		}
-	if (device_ips(d, &ip))
-		snprintf(inv->label, sizeof inv->label, "%s", addr_text(ip, text));
+	return (struct bytes){ 0 };
+}
+
+struct bytes device_label(const struct device *d)
+{
+	struct inventory *inv = d->inv;
+	struct bytes name = device_name(d);
+	struct attr_value v;
+	const struct mac *mac;
+	char text[ADDR_TEXT];
+	size_t n;
+	struct addr ip = device_address(d, &n);
+	if (name.n)
+		return name;
+	if (n)
+		snprintf(inv->label, sizeof inv->label, "%s", addr_text(&ip, text));
 	else if (device_macs(d, &mac))
 		mac_text(mac, inv->label);
 	else if (device_attr(d, ATTR_MODEL, 0, &v) || device_attr(d, ATTR_EUI64, 0, &v))

@@ -256,6 +256,7 @@ static void hand_over(struct device *m, struct device *a)
 	struct device *fresh = new_ip(inv, &a->ip, a->segment, a->vni);
 	if (!fresh)
 		return;
+	fresh->turn = a->turn + 1;
 	for (unsigned i = 0; i < m->n_vlan; i++)
 		node_vlan(fresh, m->vlan[i]);
 	take(m, fresh);

@@ -84,6 +84,7 @@ struct device {
 	struct addr ip;
 	struct ref carrier, second;
 	bool claimed, contested;
+	uint32_t turn;      /* how many had the address before */
 	struct ref managed; /* the MAC whose device says it is managed there: counts when no other has it */
 	/* NODE_MAC */
 	struct mac mac;

@@ -85,6 +85,18 @@ static size_t by_element(char *out, size_t room, enum fact_type type, struct byt
 	return at;
 }
 
+/* An address stands for the device that has it: behind it stands its turn, if it is not the first that had
+ * it. The device's id would not do: it is another when more is known. */
+static size_t by_turn(const struct policy_run *r, uint16_t field, char *out, size_t room)
+{
+	if (!r->inv || (field != COMMON_SOURCE_IP && field != COMMON_DESTINATION_IP))
+		return 0;
+	struct holder h = inventory_holder(
+		r->inv, event_view_event(r->view), field == COMMON_SOURCE_IP ? DIR_CLIENT : DIR_SERVER);
+	int n = h.turn ? snprintf(out, room, "\x1d%llu", (unsigned long long)h.turn) : 0;
+	return n > 0 && (size_t)n < room ? (size_t)n : 0;
+}
+
 /* What tells a group from another, and is part of an alert's id: the values of suppress.by, a byte 0x1E
  * before each, 0x1D between elements of a list; texts as they are, others as hex of their bytes, absent ones
  * as nothing. */
@@ -102,6 +114,7 @@ static struct bytes by_values(const struct policy_run *r, const struct rule *rul
 				out[at++] = 0x1d;
 			at += by_element(out + at, BY_TEXT - at, leaf.type, raw);
 		}
+		at += by_turn(r, rule->by[i], out + at, BY_TEXT - at);
 	}
 	return bytes_of(out, at);
 }

@@ -197,8 +197,11 @@ static void side_json(
 	if (device_attr(dev, ATTR_FIRMWARE, 0, &v))
 		json_sealed(d, doc_key(key, prefix, "firmware.version"), SEAL_PRODUCT, v.value);
 	asked_json(d, side, dev, r);
+	struct bytes name = device_name(dev);
+	if (name.n == 0) /* its addresses are in related.ip */
+		return;
 	json_list(d, "related.hosts");
-	json_suspect(d, "related.hosts", device_label(dev));
+	json_suspect(d, "related.hosts", name);
 }
 
 /* The frame's MAC may be a router's: only a device's own are its. */

@@ -26,21 +26,6 @@ static size_t type_index(const struct device *dev)
 	return t ? (size_t)(t - type_rows) : type_rows_n - 1; /* unknown is the last */
 }
 
-/* An IPv4 address before an IPv6 one, a global one before a link-local one; family 0: none. */
-static struct addr best_address(const struct device *dev, size_t *n)
-{
-	const struct addr *ips;
-	struct addr best = { .family = 0 };
-	*n = device_ips(dev, &ips);
-	for (size_t i = 0; i < *n; i++) {
-		bool better = !best.family || (best.family == 6 && ips[i].family == 4) ||
-			      (best.family == ips[i].family && addr_is_link_local(&best) &&
-				      !addr_is_link_local(&ips[i]));
-		best = better ? ips[i] : best;
-	}
-	return best;
-}
-
 static void take(void *arg, const struct device *dev)
 {
 	struct rows *rows = arg;
@@ -48,7 +33,7 @@ static void take(void *arg, const struct device *dev)
 		return;
 	struct row *r = &rows->r[rows->n++];
 	*r = (struct row){ .dev = dev, .type = type_index(dev), .first_packet = device_first_packet(dev) };
-	r->address = best_address(dev, &r->addresses);
+	r->address = device_address(dev, &r->addresses);
 }
 
 /* By group, then as types.def lists them, then by address. */
@@ -123,7 +108,7 @@ static void cell_address(struct text *t, const struct row *r)
 	char s[ADDR_TEXT], mac[MAC_TEXT];
 	const struct device *carrier = device_behind(r->dev);
 	size_t n;
-	struct addr via = carrier ? best_address(carrier, &n) : (struct addr){ .family = 0 };
+	struct addr via = carrier ? device_address(carrier, &n) : (struct addr){ .family = 0 };
 	if (r->address.family)
 		text_add(t, "%s", addr_text(&r->address, s));
 	else if (via.family)
@@ -164,7 +149,7 @@ static const char *source_words(const char *source)
 static void cell_from(struct text *t, struct mask *m, const struct device *dev)
 {
 	static const enum attr attrs[] = { ATTR_MODEL, ATTR_MANUFACTURER, ATTR_FIRMWARE, ATTR_TYPE,
-		ATTR_OS_NAME, ATTR_MAC_VENDOR };
+		ATTR_OS_NAME, ATTR_MAC_VENDOR, ATTR_EUI64, ATTR_SERIAL, ATTR_STATION_NAME };
 	const char *seen[sizeof attrs / sizeof *attrs];
 	size_t n = 0;
 	struct attr_value v;
@@ -187,6 +172,9 @@ static void cell_from(struct text *t, struct mask *m, const struct device *dev)
 	} else if (device_attr(dev, ATTR_HOST_NAME, 0, &v)) {
 		text_add(t, n ? ", name " : "name ");
 		add_attr(t, m, dev, ATTR_HOST_NAME);
+	} else if (device_attr(dev, ATTR_STATION_NAME, 0, &v)) {
+		text_add(t, n ? ", name " : "name ");
+		add_attr(t, m, dev, ATTR_STATION_NAME);
 	} else if (n == 0) {
 		text_add(t, "traffic");
 	}
