@@ -106,6 +106,7 @@ struct dicom_reader {
 	uint32_t tag;      /* of the element whose value is being read */
 	uint32_t sequence; /* tag of the level-0 sequence it stands in */
 	uint16_t elements;
+	uint8_t class;         /* enum privacy of the element, PHI_NONE for most */
 	uint8_t depth, syntax; /* syntax: enum dicom_syntax, never SYNTAX_DEFLATED */
 	bool is_command;
 	bool done; /* nothing of interest follows */

@@ -52,6 +52,13 @@ static enum privacy phi_of(uint32_t tag)
 	}
 }
 
+/* An element that the table does not know, a maker's own too, is a person's name if its VR says so. */
+static enum privacy class_of(uint32_t tag, unsigned vr)
+{
+	enum privacy class = phi_of(tag);
+	return class == PHI_NONE && vr == VR('P', 'N') ? PHI_STAFF_NAME : class;
+}
+
 /* ---- what is kept ------------------------------------------------------------------------ */
 
 static int text_of(const struct dicom_reader *r)
@@ -132,13 +139,27 @@ static bool says_nothing(struct bytes v)
 	return true;
 }
 
+/* The same operator or reader stands in many items. */
+static bool is_kept(const struct dicom_message *m, unsigned tag, struct bytes v)
+{
+	size_t at = 0;
+	unsigned one;
+	for (struct bytes b; (b = dicom_kept_next(m, &at, &one)).n;)
+		if (one == tag && bytes_eq(b, v))
+			return true;
+	return false;
+}
+
 static void note_phi(struct dicom_message *m, enum privacy class, struct bytes v)
 {
 	bool has_words = class != PHI_FREE_TEXT && class != PHI_DIAGNOSIS && class != PHI_IMAGE;
+	unsigned tag = KEPT_PHI + (class - PHI_NONE);
 	v = bytes_trim(v);
-	m->phi_lost |= has_words && v.n && m->kept_n + 2 + v.n > DICOM_PRIVATE;
-	if (has_words && v.n && keep(m, KEPT_PHI + (class - PHI_NONE), v, DICOM_PRIVATE))
-		return;
+	if (has_words && v.n && !is_kept(m, tag, v)) {
+		if (keep(m, tag, v, DICOM_PRIVATE))
+			return;
+		m->phi_lost = true;
+	}
 	uint16_t *n = &m->phi[class - PHI_NONE - 1];
 	*n = (uint16_t)(*n + (*n < UINT16_MAX));
 }
@@ -147,14 +168,14 @@ static bool wanted(const struct dicom_reader *r)
 {
 	if (r->is_command && number_of(r->tag) >= 0)
 		return true;
-	return text_of(r) >= 0 || phi_of(r->tag) != PHI_NONE;
+	return text_of(r) >= 0 || r->class != PHI_NONE;
 }
 
 /* The value, or its first DICOM_VALUE bytes, is complete. */
 static void value_end(struct dicom_reader *r, struct dicom_message *m)
 {
 	struct bytes v = bytes_of(r->value, r->value_n);
-	enum privacy class = phi_of(r->tag);
+	enum privacy class = (enum privacy)r->class;
 	if (r->rest && class != PHI_NONE && class != PHI_FREE_TEXT && class != PHI_DIAGNOSIS)
 		m->phi_lost = true;
 	r->skip = r->rest;
@@ -299,7 +320,7 @@ static bool may_hold_items(const struct dicom_reader *r, unsigned vr, uint32_t l
 
 static void element(struct dicom_reader *r, struct dicom_message *m, unsigned vr, uint32_t length)
 {
-	enum privacy class = phi_of(r->tag);
+	enum privacy class = (enum privacy)r->class;
 	bool is_pixels = r->tag >> 16 == PIXEL_GROUP;
 	if (class == PHI_IMAGE && length && !r->is_command && (r->depth == 0 || !is_pixels))
 		note_phi(m, class, (struct bytes){ 0 });
@@ -340,6 +361,7 @@ static void head_end(struct dicom_reader *r, struct dicom_message *m)
 		if (vr_long(vr))
 			length = u32(r, &c);
 	}
+	r->class = (uint8_t)class_of(r->tag, vr);
 	r->off += r->head_n;
 	r->head_n = 0;
 	if (++r->elements == ELEMENTS)

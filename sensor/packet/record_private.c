@@ -29,6 +29,14 @@ static bool digits_token(const struct dx_engine *e, struct phi_fact *p, enum pri
 	return n >= want;
 }
 
+static bool has_digit(struct bytes v)
+{
+	for (size_t i = 0; i < v.n; i++)
+		if (ascii_digit(bytes_at(v, i)))
+			return true;
+	return false;
+}
+
 /* The next tokens of v, as many as one fact holds; false when none was left. */
 static bool next_tokens(const struct dx_engine *e, struct phi_fact *p, struct bytes v, size_t *at)
 {
@@ -37,6 +45,9 @@ static bool next_tokens(const struct dx_engine *e, struct phi_fact *p, struct by
 		struct bytes token = privacy_token(v, at);
 		if (token.n == 0)
 			break;
+		/* BLOOD-4711, LAB.26.118: what a system puts before its numbers is everybody's. */
+		if (p->class == PHI_ACCESSION && !has_digit(token))
+			continue;
 		p->token[p->n_tokens++] = privacy_word(e->key, token);
 	}
 	return p->n_tokens > 0;

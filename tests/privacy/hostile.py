@@ -30,6 +30,11 @@ PLACES = [("ABS-8", "1^{}^A", "Abstractus"), ("ACC-7", "1^{}^A", "Accidenta"), (
           ("SCH-12", "4^{}^A", "Placerman"), ("SCH-20", "4^{}^A", "Entererin"), ("SPM-2", "SPEC-{}&LAB", "77310"),
           ("STF-15", "{}", "stafferin@x.example"), ("TXA-23", "1^{}^A", "Kopierius"), ("VAR-4", "1^{}^A", "Variantus"),
           ("ZPI-1", "{}^Zed", "Zsegmenter"), ("ZPI-2", "7^{}^Zed", "Zweitseg"), ("ZPI-3", "{}^^^H^PI", "ZP-66133")]
+# The same in DICOM: elements of VR PN.
+TAGS = [(0x0008009C, "Konsiliar"), (0x00401010, "Empfangius"), (0x00402008, "Ordererin"), (0x0040A075, "Verifizier"),
+        (0x00700084, "Kreatoria"), (0x300E0008, "Pruefling"), (0x4008010C, "Befunderin"), (0x40080119, "Verteilar"),
+        (0x00091010, "Privatnam")]
+PEOPLE += [who for _, who in TAGS]
 PEOPLE += [who.partition("@")[0] for _, _, who in PLACES]
 
 
@@ -110,9 +115,10 @@ def early(capture, a, b):
 
 
 def places(capture, a, b):
-    """Each of PLACES in a host name, and then in its field."""
-    for n, (_, _, who) in enumerate(PLACES):
+    """Each of PLACES and TAGS in a host name, and then in its field."""
+    for n, who in enumerate([*(w for _, _, w in PLACES), *(w for _, w in TAGS)]):
         capture.udp(a, b, 53, small.dns_query(100 + n, who.partition("@")[0].lower() + "-pc.lan"))
+    store(capture, a, b, [ct_image("Other^Person", (tag, "PN", f"{who}^A")) for tag, who in TAGS])
     for where, form, who in PLACES:
         place, _, kind = where.partition(" ")
         segment, at = place.split("-")

@@ -302,6 +302,55 @@ static void test_query_phi(void **state)
 	expect_find("ANON", "1234", "YES", "");
 }
 
+static void expect_classes(enum dicom_syntax syntax, uint32_t tag, const char *vr, const char *want)
+{
+	struct talk t = { 0 };
+	struct out set = { 0 };
+	put_text(&set, syntax, 0x00080060, "CS", "CT");
+	put_text(&set, syntax, tag, vr, "Roe^Richard");
+	say_association(
+		&t, "CT1", CT, syntax == SYNTAX_IMPLICIT ? "1.2.840.10008.1.2" : "1.2.840.10008.1.2.1");
+	say_p_data(&t, DIR_CLIENT, 3, command(CT, 1, true, -1, (struct out){ 0 }));
+	say_p_data(&t, DIR_CLIENT, 2, view(&set));
+	expect_lines(&t, "phi", want);
+}
+
+/* Every person's name: those of PS3.6 without being told, a maker's own where the VR says so. */
+static void test_person_names(void **state)
+{
+	static const uint32_t tags[] = { 0x0008009c, 0x00142006, 0x00401010, 0x00402008, 0x00404037,
+		0x0040a075, 0x00700084, 0x0072006a, 0x300600a6, 0x300e0008, 0x40080102, 0x4008010a,
+		0x4008010c, 0x40080114, 0x40080119 };
+	static const char staff[] =
+		"phi.message client phi.classes=[staff_name] phi.count=1 phi.container=dicom "
+		"phi.encrypted=false\n";
+	(void)state;
+	for (size_t i = 0; i < sizeof tags / sizeof *tags; i++) {
+		expect_classes(SYNTAX_IMPLICIT, tags[i], "PN", staff);
+		expect_classes(SYNTAX_EXPLICIT, tags[i], "PN", staff);
+	}
+	expect_classes(SYNTAX_EXPLICIT, 0x00091010, "PN", staff);
+	expect_classes(SYNTAX_EXPLICIT, 0x00091010, "LO", "");
+	expect_classes(SYNTAX_IMPLICIT, 0x00091010, "PN", "");
+}
+
+/* One observer of many findings is told once, so that there is room for others. */
+static void test_same_observer(void **state)
+{
+	struct talk t = { 0 };
+	struct out set = { 0 };
+	(void)state;
+	put_text(&set, SYNTAX_IMPLICIT, 0x00080060, "CS", "CT");
+	for (unsigned i = 0; i < 100; i++)
+		put_text(&set, SYNTAX_IMPLICIT, 0x0040a123, "PN", i % 2 ? "Roe^Richard" : "Poe^Jim");
+	say_association(&t, "CT1", CT, "1.2.840.10008.1.2");
+	say_p_data(&t, DIR_CLIENT, 3, command(CT, 1, true, -1, (struct out){ 0 }));
+	say_p_data(&t, DIR_CLIENT, 2, view(&set));
+	expect_lines(&t, "dicom.dimse",
+		STORE TITLES("CT1") " dicom.data_set=true dicom.bytes=1810 dicom.modality=CT "
+				    "(<staff_name>) (<staff_name>)\n");
+}
+
 static void test_malformed_sets(void **state)
 {
 	static const char *const sets[] = {
@@ -357,6 +406,8 @@ int main(void)
 		cmocka_unit_test(test_maker),
 		cmocka_unit_test(test_modality_of_itself),
 		cmocka_unit_test(test_query_phi),
+		cmocka_unit_test(test_person_names),
+		cmocka_unit_test(test_same_observer),
 		cmocka_unit_test(test_malformed_sets),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
