@@ -115,6 +115,24 @@ static void more_words_than_one_fact_holds(void **state)
 	assert_true(bytes_is(mask_text(t.mask, bytes_str("pauline")), "[masked]"));
 }
 
+/* What a system puts before its order numbers stays readable; a patient's own number is known whole and in
+ * words. */
+static void words_of_numbers(void **state)
+{
+	(void)state;
+	struct dx x = dx_own(&t.engine, &t.conv, DIR_CLIENT);
+	ev_begin(&x, 0);
+	dx_phi_value(&x, PHI_ACCESSION, bytes_str("BLOOD-47110"));
+	dx_phi_value(&x, PHI_ACCESSION, bytes_str("QUARTZ"));
+	dx_phi_value(&x, PHI_MRN, bytes_str("FELDSPAT-1"));
+	ev_end(&x);
+	drain(NULL);
+	assert_true(bytes_is(mask_text(t.mask, bytes_str("blood-pc")), "blood-pc"));
+	assert_true(bytes_is(mask_text(t.mask, bytes_str("x-47110")), "x-[masked]"));
+	assert_true(bytes_is(mask_text(t.mask, bytes_str("quartz")), "[masked]"));
+	assert_true(bytes_is(mask_text(t.mask, bytes_str("feldspat-pc")), "[masked]-pc"));
+}
+
 static void text_cut(void **state)
 {
 	(void)state;
@@ -305,6 +323,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(more_patients_than_fields, setup, teardown),
 		cmocka_unit_test_setup_teardown(more_patients_than_bytes, setup, teardown),
 		cmocka_unit_test_setup_teardown(more_words_than_one_fact_holds, setup, teardown),
+		cmocka_unit_test_setup_teardown(words_of_numbers, setup, teardown),
 		cmocka_unit_test_setup_teardown(text_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(list_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(facts_left_out, setup, teardown),
