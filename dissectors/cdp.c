@@ -3,7 +3,7 @@
  * no EtherType; the decoder hands on Cisco's own SNAP numbers as if they were. There is no public standard:
  * the types are those of wire/devices.md 9.2 and of captures (pcaps/cdp).
  */
-#include "discovery.h"
+#include "dissect.h"
 
 enum { ANNOUNCEMENT, SHUTDOWN };
 static const char *const events[] = { [ANNOUNCEMENT] = "announcement", [SHUTDOWN] = "shutdown", NULL };
@@ -196,7 +196,7 @@ static void observe_platform(struct dx *x, struct bytes platform)
 /* The version in a description, or a program's name and version in one word: SCCP42.9-4-2SR3. */
 static struct bytes software_of(struct bytes said)
 {
-	struct bytes version = discovery_version(said);
+	struct bytes version = text_version(said);
 	bool has_digit = false;
 	for (size_t i = 0; i < said.n; i++)
 		has_digit |= ascii_digit(bytes_at(said, i));

@@ -3,7 +3,7 @@
  * annex D) and of the inventory of LLDP-MED (ANSI/TIA-1057 10.2): what a station says of itself to its
  * neighbour. LLDP-MED's location (10.2.4) is not read: it can be a person's address.
  */
-#include "discovery.h"
+#include "dissect.h"
 
 enum { ANNOUNCEMENT, SHUTDOWN };
 static const char *const events[] = { [ANNOUNCEMENT] = "announcement", [SHUTDOWN] = "shutdown", NULL };
@@ -365,7 +365,7 @@ static void observe(struct dx *x, const struct station *s)
 	if (s->text[SOFTWARE].n && is_filled_in(s->text[SOFTWARE]))
 		ob_str(x, ATTR_SOFTWARE, s->text[SOFTWARE], SELF_SURE);
 	else
-		ob_str(x, ATTR_SOFTWARE, discovery_version(s->text[SYSTEM_DESCRIPTION]), SELF_SURE);
+		ob_str(x, ATTR_SOFTWARE, text_version(s->text[SYSTEM_DESCRIPTION]), SELF_SURE);
 	observe_text(x, ATTR_HARDWARE, s->text[HARDWARE]);
 	ob_end(x);
 	for (unsigned i = 1; i < s->n_managed; i++) {

@@ -175,6 +175,10 @@ void dx_inflate_end(struct dx *x);
 /* frame for line protocols: up to and with LF. */
 int64_t frame_line(struct dx *x, struct bytes in);
 
+/* "12.2(44)SE" of "Cisco IOS Software, Version 12.2(44)SE, RELEASE SOFTWARE", the version that a maker wrote
+ * into a description; empty: none is said. */
+struct bytes text_version(struct bytes description);
+
 /* Length class of a secret: "none", "short" (1-7), "medium" (8-15), "long". */
 const char *secret_length_class(struct bytes secret);
 

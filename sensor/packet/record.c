@@ -342,6 +342,18 @@ void ob_end(struct dx *x)
 
 /* ---- credentials ------------------------------------------------------------------------- */
 
+struct bytes text_version(struct bytes description)
+{
+	static const char word[] = "Version ";
+	struct bytes v = bytes_from(description, bytes_find(description, 0, bytes_str(word)));
+	v = bytes_from(v, sizeof word - 1);
+	size_t n = 0;
+	while (n < v.n && (ascii_alnum(bytes_at(v, n)) ||
+				  bytes_chr(bytes_str(".-_()"), 0, (uint8_t)bytes_at(v, n)) < 5))
+		n++;
+	return ascii_digit(bytes_at(v, 0)) ? bytes_first(v, n) : (struct bytes){ 0 };
+}
+
 const char *secret_length_class(struct bytes secret)
 {
 	return secret.n == 0 ? "none" : secret.n < 8 ? "short" : secret.n < 16 ? "medium" : "long";

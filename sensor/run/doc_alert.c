@@ -257,6 +257,30 @@ static void network_json(struct json_doc *d, const struct event *e)
 	json_bool(d, "wardwatch.network.initiator_known", c->initiator_known);
 }
 
+/* What the event said where the rule looked: "tls.version 1.0". Open values only. */
+static size_t observed(const struct alert *a, char *text, size_t room)
+{
+	size_t n = 0;
+	for (unsigned i = 0; i < a->reason.n && n < room; i++) {
+		struct bytes item = bytes_str(a->reason.item[i].item), name;
+		const struct field *f = dissectors[a->event->proto]->fields;
+		unsigned k = 0;
+		name = bytes_first(item, bytes_chr(item, 0, '|'));
+		while (f && f[k].name && !bytes_is(name, f[k].name))
+			k++;
+		const struct fact *fact =
+			f && f[k].name && f[k].privacy == OPEN ? fact_find(a->event, k) : NULL;
+		struct bytes v = fact ? fact_value(fact, 0) : (struct bytes){ 0 };
+		if (v.n && fact->type == FACT_STR)
+			n += (size_t)snprintf(text + n, room - n, "; %.*s %.*s", (int)name.n,
+				(const char *)name.p, (int)bytes_first(v, 64).n, (const char *)v.p);
+		else if (v.n && (fact->type == FACT_UINT || fact->type == FACT_INT))
+			n += (size_t)snprintf(text + n, room - n, "; %.*s %lld", (int)name.n,
+				(const char *)name.p, (long long)value_uint(v));
+	}
+	return n;
+}
+
 /* One sentence of open values only; names are beside it, masked. */
 static void sentence_json(struct json_doc *d, const struct alert *a)
 {
@@ -277,6 +301,8 @@ static void sentence_json(struct json_doc *d, const struct alert *a)
 				text + n, sizeof text - n, "%s%s", joint, phi_words((enum privacy)p));
 			joint = ", ";
 		}
+	if (n < sizeof text)
+		n += observed(a, text + n, sizeof text - n);
 	if (n < sizeof text && a->correlation.type)
 		n += (size_t)snprintf(text + n, sizeof text - n, "; %s", a->correlation.words);
 	if (n < sizeof text && a->count > 1)

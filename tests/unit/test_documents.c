@@ -167,9 +167,12 @@ static void alert(void **state)
 		.phi = PHI_BIT(PHI_PATIENT_NAME),
 		.packets = { 1 },
 		.n_packets = 1 };
-	a.reason.n = 1;
+	rec_str(&r, field(PROTO_dicom, "dicom.user_identity.type"), "none");
+	a.reason.n = 2;
 	a.reason.item[0].identifier = "sel";
 	a.reason.item[0].item = "dicom.calling_ae|exists";
+	a.reason.item[1].identifier = "sel";
+	a.reason.item[1].item = "dicom.user_identity.type";
 	alert_json(doc, &context, &a);
 	struct bytes line = mask_line(mask, json_nested(doc));
 	/* Required in every alert. */
@@ -194,9 +197,10 @@ static void alert(void **state)
 		"\"community_id\":\"1:a3UE8K3/BzAoeFgp2anowyfVOaY=\"",
 		"\"maps\":{\"hipaa\":[\"164.312(e)(1)\"]}", "\"confidence\":95", "\"class\":\"alert\"",
 		"\"schema\":1", "\"tags\":[\"wardwatch\",\"phi\"]",
-		"\"event\":{\"dicom\":{\"calling_ae\":\"WS[masked]\"}}", "\"evidence\":{\"first_packet\":1,",
-		"\"matched\":[\"sel: dicom.calling_ae|exists\"]", "\"response\":[\"TLS.\"]",
-		"\"phi\":{\"classes\":[\"patient_name\"],\"count\":1}" };
+		"\"event\":{\"dicom\":{\"calling_ae\":\"WS[masked]\",\"user_identity\":{\"type\":\"none\"}}}",
+		"port 104; names; dicom.user_identity.type none\"", "\"evidence\":{\"first_packet\":1,",
+		"\"matched\":[\"sel: dicom.calling_ae|exists\",\"sel: dicom.user_identity.type\"]",
+		"\"response\":[\"TLS.\"]", "\"phi\":{\"classes\":[\"patient_name\"],\"count\":1}" };
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 		has(line, parts[i]);
 	static const char *const none[] = { "null", "\"\"", "event.created", "\x01" };
