@@ -262,6 +262,10 @@ struct node *keyword_compile(struct compiler *c, const struct yaml_node *value);
 /* Field number of a name, or FIELD_UNKNOWN after saying so. */
 int field_resolve(struct compiler *c, const struct yaml_node *at, struct bytes name);
 
+/* W300: says which values of the item its field can never hold (detect_domain.c). */
+void domain_check(struct compiler *c, const struct item *it, const struct yaml_node *key,
+	const struct yaml_node *values);
+
 /* ---- conditions: detect_parse.c ----------------------------------------------------------- */
 
 /* NULL when refused. */

@@ -121,6 +121,8 @@ struct node *item_compile(struct compiler *c, const struct yaml_node *key, const
 	/* With a bad key the values' types cannot be judged. */
 	if (!fine || !values_compile(c, &ch, value))
 		return NULL;
+	if (!c->env->as_written)
+		domain_check(c, ch.it, key, value);
 	struct node *n = node_new(&c->d->memory, NODE_ITEM);
 	n->item = ch.it;
 	return n;

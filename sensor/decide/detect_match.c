@@ -305,8 +305,8 @@ static bool keyword_holds(
 		struct leaf leaf = v->get(v, f);
 		struct leaf_walk w = leaf_walk(&leaf);
 		struct bytes raw;
-		while (leaf.type == FACT_STR && leaf_next(&w, &raw))
-			if (element_holds(d, it, val, v, FACT_STR, raw))
+		while (keyword_sees(leaf.type) && leaf_next(&w, &raw))
+			if (element_holds(d, it, val, v, leaf.type, raw))
 				return true;
 	}
 	return false;
@@ -396,6 +396,15 @@ static bool differs_by_case(
 	return false;
 }
 
+/* Is there nothing in the fields that this one is compared with? */
+static bool others_absent(const struct item *it, const struct view *v)
+{
+	for (unsigned i = 0; i < it->n; i++)
+		if (it->values[i].kind != VALUE_FIELD || v->get(v, it->values[i].field).n > 0)
+			return false;
+	return true;
+}
+
 enum detect_why item_why(const struct detect *d, const struct item *it, const struct view *v)
 {
 	struct leaf leaf = { 0 };
@@ -414,6 +423,8 @@ enum detect_why item_why(const struct detect *d, const struct item *it, const st
 		return WHY_ABSENT;
 	if (it->aspect == ASPECT_EXISTS || val->kind == VALUE_NULL)
 		return WHY_DIFFERS;
+	if (others_absent(it, v))
+		return WHY_ABSENT;
 	struct leaf_walk w = leaf_walk(&leaf);
 	while (leaf_next(&w, &raw)) {
 		for (unsigned i = 0; i < it->n; i++)

@@ -91,7 +91,8 @@ static struct leaf mac_leaf(struct common_value *c, const struct mac *m)
 static struct leaf port_leaf(struct common_value *c, const struct conv *conv, uint16_t port)
 {
 	struct leaf l = number_leaf(c, port);
-	l.n = conv->proto == L4_TCP || conv->proto == L4_UDP;
+	/* A written event may name a port and leave the transport out. */
+	l.n = conv->proto == L4_TCP || conv->proto == L4_UDP || (conv->proto == 0 && port != 0);
 	return l;
 }
 

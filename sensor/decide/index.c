@@ -167,7 +167,7 @@ static void ask_element(
 		ask_text(c, f, bytes_from(have, 1));
 	if (f->literals)
 		find_literals(c, f->literals, have);
-	if (f->searched && type == FACT_STR)
+	if (f->searched && keyword_sees(type))
 		find_literals(c, c->x->any, have);
 }
 
@@ -200,11 +200,13 @@ static void ask_any(struct candidates *c, const struct view *v, uint16_t field)
 	struct leaf leaf = v->get(v, field);
 	struct leaf_walk w = leaf_walk(&leaf);
 	struct bytes raw;
-	while (leaf.type == FACT_STR && leaf_next(&w, &raw)) {
+	char text[ELEMENT_TEXT];
+	while (keyword_sees(leaf.type) && leaf_next(&w, &raw)) {
 		if (raw.n > LONGEST)
 			c->all = true;
 		else
-			find_literals(c, c->x->any, index_fold(raw, c->folded));
+			find_literals(
+				c, c->x->any, index_fold(element_text(leaf.type, raw, text), c->folded));
 	}
 }
 

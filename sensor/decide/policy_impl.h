@@ -98,7 +98,8 @@ struct rule {
 	unsigned evidence;     /* packet numbers to list */
 	int score_add;
 	bool score_criticality;
-	const struct yaml_node *tests; /* sensor.tests */
+	const struct yaml_node *tests;            /* sensor.tests, and */
+	const struct suite_devices *test_devices; /* of each */
 	const char *file;
 	unsigned line;
 };

@@ -1,5 +1,6 @@
 /* The `sensor` block of a rule (policy-language.md section 14 and 18's `limit`). */
 #include "decide/correlate.h"
+#include "decide/policy_suite.h"
 
 #include <stdio.h>
 
@@ -188,6 +189,22 @@ static void load_subject(struct loader *l, struct rule *r, const struct yaml_nod
 		r->text.subject_is_destination = side == 1;
 }
 
+/* What policy_test.c runs. */
+static void load_tests(struct loader *l, struct rule *r, const struct yaml_node *tests)
+{
+	static const char *const keys[] = { "name", "devices", "events", "expect" };
+	size_t n = tests ? tests->n : 0;
+	struct suite_devices *devices = arena_get(&l->p->memory, (n + 1) * sizeof *devices);
+	r->tests = tests;
+	r->test_devices = devices;
+	for (size_t i = 0; i < n; i++) {
+		if (tests->items[i]->type != YAML_MAP) /* which E241 says when it is run */
+			continue;
+		load_keys(l, tests->items[i], keys, sizeof keys / sizeof *keys, true);
+		suite_devices_load(l, tests->items[i], &devices[i]);
+	}
+}
+
 /* A part of the block with its shape. */
 static const struct yaml_node *part(
 	struct loader *l, const struct yaml_node *sensor, const char *key, enum yaml_type type)
@@ -259,5 +276,5 @@ void rule_sensor(struct loader *l, struct rule *r, const struct yaml_node *senso
 	if ((v = part(l, sensor, "zones", YAML_MAP)))
 		rule_limits(l, r, v, MEMBER_ZONE);
 	load_subject(l, r, sensor);
-	r->tests = part(l, sensor, "tests", YAML_LIST);
+	load_tests(l, r, part(l, sensor, "tests", YAML_LIST));
 }

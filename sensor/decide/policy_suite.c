@@ -67,9 +67,9 @@ int suite_device_field(const struct event_schema *s, const char *key)
 	return f >= s->source_device && f < s->destination_device ? f : -1;
 }
 
-static void read_device(struct loader *l, struct suite_test *t, const struct yaml_node *one)
+static void read_device(struct loader *l, struct suite_devices *out, const struct yaml_node *one)
 {
-	struct suite_device *d = &t->devices[t->n_devices++];
+	struct suite_device *d = &out->list[out->n++];
 	const struct yaml_node *ip = one->type == YAML_MAP ? yaml_get(one, "ip") : NULL;
 	*d = (struct suite_device){ .node = one };
 	if (!ip || !ip->text || !addr_parse(yaml_text(ip), &d->ip)) {
@@ -84,17 +84,18 @@ static void read_device(struct loader *l, struct suite_test *t, const struct yam
 				l, one->keys[i], "E144", "a device has no field \"%s\"", one->keys[i]->text);
 }
 
-static void read_devices(struct loader *l, struct suite_test *t, const struct yaml_node *list)
+void suite_devices_load(struct loader *l, const struct yaml_node *test, struct suite_devices *out)
 {
+	const struct yaml_node *list = yaml_get(test, "devices");
 	if (!list)
 		return;
 	if (list->type != YAML_LIST) {
 		load_error(l, list, "E241", "`devices` is a list");
 		return;
 	}
-	t->devices = arena_get(&l->p->memory, (list->n + 1) * sizeof *t->devices);
+	out->list = arena_get(&l->p->memory, (list->n + 1) * sizeof *out->list);
 	for (size_t i = 0; i < list->n; i++)
-		read_device(l, t, list->items[i]);
+		read_device(l, out, list->items[i]);
 }
 
 /* Beside the file that names it. */
@@ -149,7 +150,7 @@ static void read_test(struct loader *l, const struct yaml_node *test)
 		load_error(l, test, "E241", "a test needs a `name`");
 	load_keys(l, test, keys, sizeof keys / sizeof *keys, true);
 	read_input(l, t, test);
-	read_devices(l, t, yaml_get(test, "devices"));
+	suite_devices_load(l, test, &t->devices);
 	read_expects(l, t, test);
 	arena_grow(&p->memory, &p->suite, &p->cap_suite, p->n_suite, sizeof(struct suite_test *));
 	p->suite[p->n_suite++] = t;

@@ -21,17 +21,23 @@ struct suite_device {
 	const struct yaml_node *node;
 };
 
+struct suite_devices {
+	struct suite_device *list;
+	size_t n;
+};
+
 struct suite_test {
 	const char *file, *name;
 	const struct yaml_node *node;
 	const struct yaml_node *events; /* or NULL and */
 	const char *pcap;               /* a capture */
-	struct suite_device *devices;
-	size_t n_devices;
+	struct suite_devices devices;
 	struct suite_expect *expects;
 	size_t n_expects, cap_expects;
 };
 
+/* The test's `devices`. */
+void suite_devices_load(struct loader *l, const struct yaml_node *test, struct suite_devices *out);
 void suite_load(struct loader *l, const struct yaml_node *doc);
 /* When all is loaded: which rules are meant (E243). */
 void suite_link(struct loader *l);

@@ -22,8 +22,9 @@ struct runner {
 	struct policy_run *run;
 	const struct rule *rule; /* whose own test it is, or */
 	const struct suite_test *test;
-	uint64_t alerts; /* first documents of `rule` */
-	uint64_t *seen;  /* first documents, per expectation of `test` */
+	const struct suite_devices *devices; /* of either */
+	uint64_t alerts;                     /* first documents of `rule` */
+	uint64_t *seen;                      /* first documents, per expectation of `test` */
 	struct event_writer writer;
 };
 
@@ -81,8 +82,8 @@ static void pretend_device(
 
 static void pretend_devices(struct runner *t, const struct event *e, const struct yaml_node *event)
 {
-	for (size_t i = 0; t->test && i < t->test->n_devices; i++) {
-		const struct suite_device *d = &t->test->devices[i];
+	for (size_t i = 0; i < t->devices->n; i++) {
+		const struct suite_device *d = &t->devices->list[i];
 		if (addr_eq(&d->ip, &e->conv.src))
 			pretend_device(t, d, event, false);
 		if (addr_eq(&d->ip, &e->conv.dst))
@@ -204,6 +205,7 @@ unsigned policy_tests_run(
 		for (size_t k = 0; t->rule->tests && k < t->rule->tests->n; k++, ++*ran) {
 			const struct yaml_node *test = t->rule->tests->items[k],
 					       *name = yaml_get(test, "name");
+			t->devices = &t->rule->test_devices[k];
 			bool passed = run_own(t, test);
 			failed += !passed;
 			told(t, t->rule->file, test, name && name->text ? name->text : "", passed);
@@ -212,6 +214,7 @@ unsigned policy_tests_run(
 	t->rule = NULL;
 	for (size_t i = 0; i < p->n_suite; i++, ++*ran) {
 		t->test = p->suite[i];
+		t->devices = &t->test->devices;
 		bool passed = run_suite_test(t);
 		failed += !passed;
 		told(t, t->test->file, t->test->node, t->test->name, passed);

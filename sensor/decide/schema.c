@@ -218,6 +218,48 @@ static const char *field_name(const struct schema *s, uint16_t field)
 	return self(s)->field[field].name;
 }
 
+/* ---- fixed sets ------------------------------------------------------------------------------ */
+
+/* The i-th name of an event of the category. */
+static const char *action_at(const struct event_schema *s, struct bytes category, size_t i)
+{
+	int number = event_schema_category(s, category);
+	for (unsigned p = 0; number >= 0 && p < PROTO_N; p++)
+		for (uint8_t e = 0; dissectors[p]->events && dissectors[p]->events[e]; e++) {
+			struct event of = { .proto = (uint8_t)p, .event = e };
+			if (s->of_event[p][e] == number && i-- == 0)
+				return (const char *)event_action(&of).p;
+		}
+	return NULL;
+}
+
+static const char *transport_at(size_t i)
+{
+	for (unsigned t = 0; t < 256; t++)
+		if (transport_name((uint8_t)t) && i-- == 0)
+			return transport_name((uint8_t)t);
+	return NULL;
+}
+
+static const char *field_value(const struct schema *schema, struct bytes category, uint16_t field, size_t i)
+{
+	static const char *const rows[][2] = {
+#define CLOSED(field, value) { field, value },
+#include "decide/closed.def"
+	};
+	const struct event_schema *s = self(schema);
+	if (field == COMMON_ACTION)
+		return action_at(s, category, i);
+	if (field == COMMON_CATEGORY && category.n)
+		return i == 0 && event_schema_category(s, category) >= 0 ? (const char *)category.p : NULL;
+	if (field == COMMON_TRANSPORT)
+		return transport_at(i);
+	for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
+		if (strcmp(rows[r][0], s->field[field].name) == 0 && i-- == 0)
+			return rows[r][1];
+	return NULL;
+}
+
 /* ---- making ---------------------------------------------------------------------------------- */
 
 struct event_schema *event_schema_new(void)
@@ -248,6 +290,7 @@ struct event_schema *event_schema_new(void)
 	s->schema.type = field_type;
 	s->schema.privacy = field_privacy;
 	s->schema.name = field_name;
+	s->schema.value = field_value;
 	if (fine)
 		return s;
 	event_schema_free(s);

@@ -80,16 +80,25 @@ struct schema {
 	enum privacy (*privacy)(const struct schema *s, uint16_t field);
 	const char *(*name)(const struct schema *s, uint16_t field);
 	uint16_t n_fields;
-	uint16_t n_searched; /* keywords look at the text fields below this number */
+	uint16_t n_searched; /* keywords look at the fields below this number */
 	/* Nor at this one: its texts are digests, in which any short word may stand by chance. 0: none. */
 	uint16_t unsearched;
+	/* The i-th text of a field that holds one of a fixed set in that category; NULL: no more, or the
+	 * field holds anything. NULL itself: of no field is such a set known. */
+	const char *(*value)(const struct schema *s, struct bytes category, uint16_t field, size_t i);
 };
+
+/* Section 6: keywords are looked for in texts, and in numbers as decimal text. */
+static inline bool keyword_sees(enum fact_type type)
+{
+	return type == FACT_STR || type == FACT_UINT || type == FACT_INT;
+}
 
 /* Do keywords look at the field? */
 static inline bool schema_searches(const struct schema *s, uint16_t field)
 {
-	return field < s->n_searched && (!field || field != s->unsearched) && s->type(s, field) == FACT_STR &&
-	       s->privacy(s, field) <= SUSPECT;
+	return field < s->n_searched && (!field || field != s->unsearched) &&
+	       keyword_sees(s->type(s, field)) && s->privacy(s, field) <= SUSPECT;
 }
 
 enum { FIELD_UNKNOWN = -1, FIELD_UNSEEN = -2 };

@@ -61,7 +61,7 @@ def make_event():
     written = {"category": "x509", "source.ip": r.choice(IPS), "source.port": r.choice([1, 10, 104, 4000])}
     event = {"source.ip": ("ip", [ipaddress.ip_address(written["source.ip"])]),
              "destination.ip": ("ip", [ipaddress.ip_address("10.0.0.2")]),
-             "source.port": ("int", [written["source.port"]])}
+             "source.port": ("int", [written["source.port"]]), "destination.port": ("int", [4000])}
 
     def put(name, kind, as_written, values, chance=0.7):
         if r.random() < chance:
@@ -243,7 +243,9 @@ def item(seen):
 
 
 def keyword():
-    """Never a text that could stand in what every event has of its conversation."""
+    """Never a text that could stand in what every event has of its conversation, but for the source's port."""
+    if r.random() < 0.2:
+        return r.choice(["2048", "4000", "*00?", "20?8"])
     while True:
         word = pattern(["a_b", "Scan\u00e4", "s_\u017f", "\u212a.", "_", "\u00dfa"], False)
         if any(c in word for c in "_\u00e4\u00c4\u00df\u03c3\u4e2d%"):

@@ -356,8 +356,8 @@ def value_holds(mods, value, leaf, event):
 def keyword_holds(mods, value, event):
     opened = any(m in ("contains", "startswith", "endswith") for m in mods)
     use = mods if opened else mods + ["contains"]
-    return any(element_holds(use, str(value), "str", v, event)
-               for name, (kind, elements) in event.items() if kind == "str" for v in elements)
+    return any(element_holds(use, str(value), "str", str(v), event)
+               for name, (kind, elements) in event.items() if kind in ("str", "int") for v in elements)
 
 
 def item_holds(key, values, event):

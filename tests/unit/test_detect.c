@@ -86,7 +86,7 @@ static const char *world_name(const struct schema *s, uint16_t f)
 	return fields[f].name;
 }
 
-static const struct schema world = { world_field, world_type, world_privacy, world_name, F_N, F_N, 0 };
+static const struct schema world = { world_field, world_type, world_privacy, world_name, F_N, F_N, 0, NULL };
 
 static struct bytes world_text(uint16_t field)
 {

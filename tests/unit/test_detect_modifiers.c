@@ -50,7 +50,7 @@ static const char *name_of(const struct schema *s, uint16_t f)
 	return fields[f].name;
 }
 
-static const struct schema world = { field_of, type_of, privacy_of, name_of, F_N, F_N, 0 };
+static const struct schema world = { field_of, type_of, privacy_of, name_of, F_N, F_N, 0, NULL };
 
 static struct leaf get(const struct view *v, uint16_t f)
 {
@@ -488,6 +488,7 @@ static void reasons(void **state)
 	} why[] = {
 		{ "{text: abc}", WHY_NONE },
 		{ "{absent: abc}", WHY_ABSENT },
+		{ "{text|fieldref: absent}", WHY_ABSENT },
 		{ "{text: abd}", WHY_DIFFERS },
 		{ "{text|cased: ABC}", WHY_CASE },
 		{ "{text|cased|contains: B}", WHY_CASE },

@@ -37,7 +37,7 @@ static const char *one_name(const struct schema *s, uint16_t f)
 	return "f";
 }
 
-static const struct schema any = { any_field, text_type, open_privacy, one_name, 1, 1, 0 };
+static const struct schema any = { any_field, text_type, open_privacy, one_name, 1, 1, 0, NULL };
 
 static struct detect *compile(const char *text, struct diag *diag)
 {

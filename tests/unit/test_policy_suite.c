@@ -58,6 +58,25 @@ static void results(void **state)
 	}
 }
 
+/* A rule's own test takes devices as well. */
+static void own_devices(void **state)
+{
+	static const char *const cases[] = { DEVICE ", " EVENT ", expect: 1", EVENT ", expect: 0" };
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char text[2048];
+		struct diag d;
+		unsigned ran;
+		snprintf(text, sizeof text, "dialect: wardwatch/1\nsensor: {tests: [{name: n, %s}]}\n" RULE,
+			cases[i]);
+		struct policy *p = load(text, &d);
+		if (!p || policy_test(p, &d, &ran) != 0 || ran != 1)
+			fail_msg("%s: %s", cases[i], d.n ? d.messages[0].text : "-");
+		policy_free(p);
+		diag_free(&d);
+	}
+}
+
 static void refused(void **state)
 {
 	static const char *const cases[][2] = {
@@ -121,8 +140,8 @@ static void sorted(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(results), cmocka_unit_test(refused),
-		cmocka_unit_test(sorted) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(results), cmocka_unit_test(own_devices),
+		cmocka_unit_test(refused), cmocka_unit_test(sorted) };
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	return failed != 0;
 }
