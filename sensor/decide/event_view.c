@@ -53,6 +53,7 @@ struct event_view {
 };
 
 static struct leaf zone_leaf(struct event_view *v, enum dir side);
+static struct leaf outside_leaf(struct event_view *v, enum dir side);
 
 /* ---- the conversation ------------------------------------------------------------------------ */
 
@@ -246,6 +247,10 @@ static struct leaf common_leaf(struct event_view *v, enum common_field field)
 		return zone_leaf(v, DIR_CLIENT);
 	case COMMON_DESTINATION_ZONE:
 		return zone_leaf(v, DIR_SERVER);
+	case COMMON_SOURCE_OUTSIDE:
+		return outside_leaf(v, DIR_CLIENT);
+	case COMMON_DESTINATION_OUTSIDE:
+		return outside_leaf(v, DIR_SERVER);
 	case COMMON_DESTINATION_DOMAIN:
 		if (!v->names)
 			return text_leaf(c, (struct bytes){ 0 });
@@ -359,6 +364,16 @@ static struct leaf zone_leaf(struct event_view *v, enum dir side)
 	unsigned zone = event_view_zone(v, side);
 	return text_leaf(&v->common[side == DIR_CLIENT ? COMMON_SOURCE_ZONE : COMMON_DESTINATION_ZONE],
 		zone == ZONE_NONE ? (struct bytes){ 0 } : bytes_str(zones_at(v->zones, zone)->name));
+}
+
+static struct leaf outside_leaf(struct event_view *v, enum dir side)
+{
+	unsigned zone = event_view_zone(v, side);
+	struct leaf l =
+		bool_leaf(&v->common[side == DIR_CLIENT ? COMMON_SOURCE_OUTSIDE : COMMON_DESTINATION_OUTSIDE],
+			zone != ZONE_NONE && zone_is_outside(v->zones, zone));
+	l.n = zone != ZONE_NONE;
+	return l;
 }
 
 void event_view_zones(struct event_view *v, const struct zones *z)

@@ -87,35 +87,64 @@ static void asset_fact(struct asset_buffer *buffer, unsigned field, struct bytes
 	e->n_facts++;
 }
 
-/* a: ATTR_N for a conflict about the address itself. */
-void asset_event(const struct device *n, unsigned what, enum attr a, struct bytes old, struct bytes new)
+/* The first address and the first card of the device that n is of. */
+static void first_names(const struct device *n, struct addr *ip, struct mac *mac)
 {
-	struct inventory *inv = n->inv;
-	struct asset_buffer buffer = { 0 };
-	struct event *e = (struct event *)(void *)buffer.b;
-	if (!inv->on_asset || !inv->now)
-		return;
+	TREE_EACH (d, node_root(n)) {
+		if (d->kind == NODE_IP && ip->family == 0)
+			*ip = d->ip;
+		if (d->kind == NODE_MAC && mac_is_zero(mac))
+			*mac = d->mac;
+	}
+}
+
+static struct event *asset_begin(struct asset_buffer *buffer, const struct device *n, unsigned what)
+{
+	struct event *e = (struct event *)(void *)buffer->b;
 	*e = (struct event){ .len = sizeof *e,
 		.record = RECORD_EVENT,
 		.proto = PROTO_asset,
 		.event = (uint8_t)what,
-		.ts_ns = inv->now->ts_ns,
-		.packet = inv->now->packet };
-	TREE_EACH (d, node_root(n)) {
-		if (d->kind == NODE_IP && e->conv.src.family == 0)
-			e->conv.src = d->ip;
-		if (d->kind == NODE_MAC && mac_is_zero(&e->conv.smac))
-			e->conv.smac = d->mac;
-	}
-	if (n->kind == NODE_IP)
-		e->conv.src = n->ip;
+		.ts_ns = n->inv->now->ts_ns,
+		.packet = n->inv->now->packet };
+	first_names(n, &e->conv.src, &e->conv.smac);
 	e->conv.vlan[0] = n->n_vlan ? n->vlan[0] : 0;
 	e->conv.vni = n->vni;
-	asset_fact(&buffer, ASSET_CHANGE, bytes_str(dissectors[PROTO_asset]->events[what]));
+	asset_fact(buffer, ASSET_CHANGE, bytes_str(dissectors[PROTO_asset]->events[what]));
+	return e;
+}
+
+void asset_event(const struct device *n, unsigned what, enum attr a, struct bytes old, struct bytes new)
+{
+	struct inventory *inv = n->inv;
+	struct asset_buffer buffer = { 0 };
+	if (!inv->on_asset || !inv->now)
+		return;
+	struct event *e = asset_begin(&buffer, n, what);
+	if (n->kind == NODE_IP)
+		e->conv.src = n->ip;
 	if (what != ASSET_EV_CREATED)
-		asset_fact(&buffer, ASSET_ATTRIBUTE, bytes_str(a < ATTR_N ? attr_rows[a].name : "ip"));
+		asset_fact(&buffer, ASSET_ATTRIBUTE, bytes_str(attr_rows[a].name));
 	asset_fact(&buffer, ASSET_OLD, old);
 	asset_fact(&buffer, ASSET_NEW, new);
+	inv->on_asset(inv->on_asset_arg, e);
+}
+
+void asset_claimed(const struct device *claimant, const struct device *holder, const struct device *a)
+{
+	struct inventory *inv = a->inv;
+	struct asset_buffer buffer = { 0 };
+	char old[MAC_TEXT], new[MAC_TEXT];
+	if (!inv->on_asset || !inv->now)
+		return;
+	struct event *e = asset_begin(&buffer, claimant, ASSET_EV_CONFLICTING);
+	e->conv.smac = claimant->mac;
+	e->conv.dst = a->ip;
+	e->conv.dmac = holder->mac;
+	e->conv.vlan[1] = a->n_vlan ? a->vlan[0] : 0;
+	asset_fact(&buffer, ASSET_ATTRIBUTE, bytes_str("ip"));
+	asset_fact(&buffer, ASSET_OLD, bytes_str(mac_text(&holder->mac, old)));
+	asset_fact(&buffer, ASSET_NEW, bytes_str(mac_text(&claimant->mac, new)));
 	inv->on_asset(inv->on_asset_arg, e);
 }
 

@@ -265,14 +265,12 @@ static void hand_over(struct device *m, struct device *a)
 /* Two MACs claim one address: the one that had it keeps it. */
 static void contest(struct device *m, struct device *a, struct device *holder)
 {
-	char old[MAC_TEXT], new[MAC_TEXT];
 	if (!ref_get(a->inv, a->second))
 		a->second = ref_of(m);
 	if (a->contested || addr_is_link_local(&a->ip))
 		return;
 	a->contested = true;
-	asset_event(a, ASSET_EV_CONFLICTING, ATTR_N, bytes_str(mac_text(&holder->mac, old)),
-		bytes_str(mac_text(&m->mac, new)));
+	asset_claimed(m, holder, a);
 }
 
 /* A DHCP client is no router: what it sent from before is its earlier address. */

@@ -249,5 +249,8 @@ bool maker_contends(const struct device *s, const struct device *at, const struc
 /* ---- inventory.c ---------------------------------------------------------------------------------- */
 
 void asset_event(const struct device *n, unsigned what, enum attr a, struct bytes old, struct bytes new);
+/* A card claims the address a, which another holds. The source is the claimant: who holds an address already
+ * has done nothing. */
+void asset_claimed(const struct device *claimant, const struct device *holder, const struct device *a);
 
 #endif

@@ -28,6 +28,8 @@ static void on_asset(void *arg, const struct event *e)
 {
 	struct world *w = arg;
 	w->conflicts += e->event == ASSET_EV_CONFLICTING;
+	if (e->event == ASSET_EV_CONFLICTING)
+		w->conflict = e->conv;
 	w->created += e->event == ASSET_EV_CREATED;
 }
 

@@ -24,6 +24,7 @@ struct world {
 	struct diag diag;
 	uint64_t packet, seconds;
 	unsigned conflicts, created;
+	struct conv conflict; /* of the last one */
 };
 
 void world_start(struct world *w);

@@ -170,6 +170,37 @@ static void test_router_without_vlans(void **state)
 	assert_ptr_equal(by_ip(w, "10.0.20.5"), by_mac(w, PACS));
 }
 
+static void is_conflict(
+	const struct world *w, const char *source, const char *smac, const char *ip, const char *dmac)
+{
+	struct conv want = { 0 };
+	if (source)
+		assert_true(addr_parse(bytes_str(source), &want.src));
+	assert_true(addr_parse(bytes_str(ip), &want.dst));
+	assert_true(mac_parse(bytes_str(smac), &want.smac));
+	assert_true(mac_parse(bytes_str(dmac), &want.dmac));
+	assert_memory_equal(&w->conflict.src, &want.src, sizeof want.src);
+	assert_memory_equal(&w->conflict.dst, &want.dst, sizeof want.dst);
+	assert_true(mac_eq(&w->conflict.smac, &want.smac) && mac_eq(&w->conflict.dmac, &want.dmac));
+}
+
+/* Who claims an address that another holds is the source, with its own address where one is known. */
+static void test_conflict_names_the_claimant(void **state)
+{
+	struct world *w = *state;
+	arp(w, "10.0.0.31", MON);
+	arp(w, "10.0.0.11", HIS);
+	arp(w, "10.0.0.31", EVIL);
+	assert_int_equal(w->conflicts, 1);
+	is_conflict(w, NULL, EVIL, "10.0.0.31", MON);
+	arp(w, "10.0.0.102", EVIL);
+	arp(w, "10.0.0.11", EVIL);
+	assert_int_equal(w->conflicts, 2);
+	is_conflict(w, "10.0.0.102", EVIL, "10.0.0.11", HIS);
+	arp(w, "10.0.0.31", MON); /* who holds it says so again */
+	assert_int_equal(w->conflicts, 2);
+}
+
 static void test_two_claimed_addresses_are_no_router(void **state)
 {
 	struct world *w = *state;
@@ -528,6 +559,7 @@ int main(void)
 		T(test_same_address_in_two_vlans),
 		T(test_same_address_in_two_vlans_without_arp),
 		T(test_arp_spoof),
+		T(test_conflict_names_the_claimant),
 		T(test_lease),
 		T(test_replaced_after_silence),
 		T(test_silent_peer_is_no_device),

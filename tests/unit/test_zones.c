@@ -398,6 +398,29 @@ static void outside(void **state)
 	policy_free(p);
 }
 
+/* The same as a field that rules ask for. */
+static void outside_field(void **state)
+{
+	struct diag d;
+	unsigned ran = 0;
+	struct policy *p = load(
+		RULE("{s: {destination.outside: true}, condition: s}",
+			TEST("destination.ip: 8.8.8.8", "1") TEST("destination.ip: 10.250.1.9", "1")
+				TEST("destination.ip: 10.0.0.2", "0") TEST("destination.ip: 141.1.0.9", "0")
+					TEST("destination.ip: 141.2.0.9", "0") TEST(
+						"destination.ip: 224.0.0.251", "0") TEST("source.ip: 8.8.8.8",
+						"0")) "---\n" HEAD "home: [141.1.0.0/16]\n"
+						      "zones:\n"
+						      "    vpn: {cidr: [10.250.0.0/24], external: true}\n"
+						      "    far: {cidr: [10.250.1.0/24], parent: vpn}\n"
+						      "    own: {cidr: [141.2.0.0/16]}\n",
+		&d);
+	(void)state;
+	assert_int_equal(policy_test(p, &d, &ran), 0);
+	assert_int_equal(ran, 7);
+	policy_free(p);
+}
+
 /* Without zones of the site an alert names none, but to who asks. */
 static void named_in_alerts(void **state)
 {
@@ -419,7 +442,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(lookup), cmocka_unit_test(inside),
 		cmocka_unit_test(refused), cmocka_unit_test(rules), cmocka_unit_test(limits),
-		cmocka_unit_test(many), cmocka_unit_test(outside), cmocka_unit_test(named_in_alerts) };
+		cmocka_unit_test(many), cmocka_unit_test(outside), cmocka_unit_test(outside_field),
+		cmocka_unit_test(named_in_alerts) };
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	return failed != 0;
 }
