@@ -52,8 +52,10 @@ static enum probe_result p_data_start(struct bytes in, uint32_t length)
 	struct cur c = cur_of(bytes_from(in, PDU_HEAD));
 	uint32_t pdv = cur_be32(&c);
 	uint8_t context = cur_u8(&c), control = cur_u8(&c);
+	if (length < PDV_HEAD)
+		return PROBE_NO;
 	if (!cur_ok(&c))
-		return length < PDV_HEAD ? PROBE_NO : PROBE_MORE;
+		return PROBE_MORE;
 	if (pdv < 2 || pdv > length - 4 || !(context & 1) || control > (IS_COMMAND | IS_LAST))
 		return PROBE_NO;
 	if (pdv == length - 4)

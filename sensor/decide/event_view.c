@@ -196,6 +196,20 @@ static struct leaf derived_leaf(const struct event *e, struct common_value *c, e
 	}
 }
 
+static struct leaf community_leaf(struct common_value *c, const struct conv *conv)
+{
+	bool known = community_id(conv, 0, c->room.text);
+	return text_leaf(c, known ? bytes_str(c->room.text) : (struct bytes){ 0 });
+}
+
+static struct leaf domain_leaf(struct event_view *v, struct common_value *c)
+{
+	const struct event *e = v->event;
+	if (!v->names)
+		return text_leaf(c, (struct bytes){ 0 });
+	return text_leaf(c, resolved_name(v->names, &e->conv.src, &e->conv.dst, e->ts_ns));
+}
+
 static struct leaf common_leaf(struct event_view *v, enum common_field field)
 {
 	const struct event *e = v->event;
@@ -240,9 +254,7 @@ static struct leaf common_leaf(struct event_view *v, enum common_field field)
 	case COMMON_VLAN:
 		return vlan_leaf(c, conv);
 	case COMMON_COMMUNITY_ID:
-		if (!community_id(conv, 0, c->room.text))
-			return text_leaf(c, (struct bytes){ 0 });
-		return text_leaf(c, bytes_str(c->room.text));
+		return community_leaf(c, conv);
 	case COMMON_SOURCE_ZONE:
 		return zone_leaf(v, DIR_CLIENT);
 	case COMMON_DESTINATION_ZONE:
@@ -252,9 +264,7 @@ static struct leaf common_leaf(struct event_view *v, enum common_field field)
 	case COMMON_DESTINATION_OUTSIDE:
 		return outside_leaf(v, DIR_SERVER);
 	case COMMON_DESTINATION_DOMAIN:
-		if (!v->names)
-			return text_leaf(c, (struct bytes){ 0 });
-		return text_leaf(c, resolved_name(v->names, &conv->src, &conv->dst, e->ts_ns));
+		return domain_leaf(v, c);
 	default:
 		break;
 	}

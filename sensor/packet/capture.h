@@ -2,9 +2,10 @@
  * capture: all inputs of a run as one sequence of frames.
  *
  * Inputs are files, directories (all files in them and in the directories inside, in each by the bytes of the
- * names; links to directories and hidden ones are left out) and "-" for standard input. They are merged by the time of each file's next packet, ties by the order given;
- * packets of one file are never re-ordered. Every input stays open until it is read; the number of open
- * files may have to be raised (ulimit -n) for thousands.
+ * names; links to directories and hidden ones are left out) and "-" for standard input. They are merged by
+ * the time of each file's next packet, ties by the order given; packets of one file are never re-ordered.
+ * Every input stays open until it is read; the number of open files may have to be raised (ulimit -n) for
+ * thousands.
  *
  * All functions on the owner's thread. Memory is taken in capture_open; capture_next does not allocate.
  *
