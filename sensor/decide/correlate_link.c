@@ -98,7 +98,8 @@ static bool place_find(
 	if (of->correlation)
 		return place_in_tuple(l, c, of, name, out);
 	int f = s->schema.field(&s->schema, s->category[of->category], bytes_str(name));
-	if (f == FIELD_UNSEEN) {
+	bool foreign = of->foreign && !is_wardwatch(c->rule->doc);
+	if (f == FIELD_UNSEEN || (f < 0 && foreign)) {
 		say(l, c, "S2", "this sensor never sees \"%s\"", name);
 		c->skipped = true;
 	} else if (f < 0) {

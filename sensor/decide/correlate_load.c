@@ -18,6 +18,23 @@ static bool can_count_to(const struct correlation *c, const struct bound *b)
 	       b->number + (b->op == BOUND_GT || b->op == BOUND_LTE) <= MAX_ENTRIES;
 }
 
+/* Is there a count, or a sum, that is below the one and above the other? */
+static bool can_hold(const struct correlation *c)
+{
+	const struct bound *low = NULL, *high = NULL;
+	for (unsigned i = 0; i < c->n_bounds; i++) {
+		const struct bound *b = &c->bound[i];
+		if (b->op == BOUND_GT || b->op == BOUND_GTE)
+			low = b;
+		else if (b->op == BOUND_LT || b->op == BOUND_LTE)
+			high = b;
+	}
+	if (!low || !high)
+		return true;
+	bool both_reach = low->op == BOUND_GTE && high->op == BOUND_LTE;
+	return both_reach ? low->number <= high->number : low->number < high->number;
+}
+
 static void load_bounds(struct loader *l, struct correlation *c, const struct yaml_node *map)
 {
 	static const char *const keys[] = { "gt", "gte", "lt", "lte", "eq", "neq", "field", "percentile" };
@@ -40,6 +57,8 @@ static void load_bounds(struct loader *l, struct correlation *c, const struct ya
 	}
 	if (c->n_bounds == 0)
 		load_error(l, map, "E113", "a `condition` compares with a number, like {gte: 5}");
+	if (!can_hold(c))
+		load_warning(l, map, "W300", "no number is in this range, so the correlation never holds");
 	for (unsigned i = 0; i < c->n_bounds; i++)
 		if (!can_count_to(c, &c->bound[i]))
 			load_error(l, map, "E197",

@@ -18,6 +18,7 @@ struct detect_env {
 	const struct schema *schema;
 	struct bytes category;
 	bool extended; /* dialect wardwatch/1: extension modifiers are allowed */
+	bool foreign;  /* written for other logs: a field that is unknown here is left out, not refused */
 	const char *file;
 	struct diag *diag;
 	/* The list of that name, or NULL; NULL itself: there are no lists. Called while compiling only; what

@@ -148,7 +148,7 @@ static bool modifier_apply(struct chain *ch, const struct modifier_row *m)
 		return becomes(ch, CHAIN_REGEX);
 	case MOD_RE_FLAG:
 		ch->regex_flags |= m->detail;
-		return ch->type == CHAIN_REGEX;
+		return ch->type == CHAIN_REGEX && !ch->opens_start && !ch->opens_end;
 	case MOD_CIDR:
 		return becomes(ch, CHAIN_CIDR);
 	case MOD_COMPARE:
@@ -212,7 +212,6 @@ static bool is_step(enum modifier mod)
 static bool modifier_add(
 	struct compiler *c, const struct yaml_node *key, struct chain *ch, const struct modifier_row *m)
 {
-	bool regex = ch->type == CHAIN_REGEX;
 	if (is_step(m->mod) && ch->n_steps < MAX_STEPS)
 		ch->step[ch->n_steps++] = (struct step){ m->mod, m->detail, m->name };
 	else if (is_step(m->mod)) {
@@ -223,7 +222,7 @@ static bool modifier_add(
 		return true;
 	if (ch->it->aspect == ASPECT_EXISTS)
 		compile_error(c, key, "E153", "\"exists\" must be the only modifier");
-	else if (m->mod == MOD_RE_FLAG && !regex)
+	else if (m->mod == MOD_RE_FLAG)
 		compile_error(
 			c, key, "E155", "\"%s\" is for regular expressions: it must follow \"re\"", m->name);
 	else if (m->mod == MOD_RE)

@@ -243,6 +243,7 @@ struct compiler {
 	const struct detect_env *env;
 	struct bytes category;
 	bool extended; /* dialect wardwatch/1 */
+	bool skipped;  /* it names a field that is not seen here: said once */
 	const char *file;
 	struct diag *diag;
 	unsigned items;

@@ -2,25 +2,45 @@
  * 15). */
 #include "decide/detect_impl.h"
 
+/* The name of those events' fields that is nearest, or NULL. */
+static const char *nearest(struct compiler *c, struct bytes name)
+{
+	const struct schema *s = c->d->schema;
+	size_t n = 0, m = 0;
+	while (s->alias && s->alias(s, c->category, m))
+		m++;
+	const char **names = arena_get(&c->d->memory, (s->n_fields + m + 1) * sizeof *names);
+	for (uint16_t i = 0; i < s->n_fields; i++)
+		if (s->field(s, c->category, bytes_str(s->name(s, i))) == i)
+			names[n++] = s->name(s, i);
+	for (size_t i = 0; i < m; i++)
+		names[n++] = s->alias(s, c->category, i);
+	return diag_nearest(name, names, n);
+}
+
+/* What the rule cannot be judged without is not seen here: the rule is left out. */
+static void leave_out(struct compiler *c, const struct yaml_node *at, struct bytes name, const char *near)
+{
+	if (near)
+		diag_add(c->diag, DIAG_WARNING, c->file, at->line, at->column, "W301",
+			"there is no field \"%.*s\": is it \"%s\"?", (int)name.n, (const char *)name.p, near);
+	if (!c->skipped)
+		diag_add(c->diag, DIAG_SKIPPED, c->file, at->line, at->column, "S2",
+			"this sensor never fills the field \"%.*s\"", (int)name.n, (const char *)name.p);
+	c->skipped = true;
+	c->ok = false;
+}
+
 int field_resolve(struct compiler *c, const struct yaml_node *at, struct bytes name)
 {
 	const struct schema *s = c->d->schema;
 	int field = s->field(s, c->category, name);
 	if (field >= 0)
 		return field;
-	if (field == FIELD_UNSEEN && !c->extended) {
-		diag_add(c->diag, DIAG_SKIPPED, c->file, at->line, at->column, "S2",
-			"this sensor never fills the field \"%.*s\"", (int)name.n, (const char *)name.p);
-		c->ok = false;
-		return FIELD_UNKNOWN;
-	}
-	const char **names = arena_get(&c->d->memory, (s->n_fields + 1u) * sizeof *names);
-	size_t n = 0;
-	for (uint16_t i = 0; i < s->n_fields; i++)
-		if (s->field(s, c->category, bytes_str(s->name(s, i))) == i)
-			names[n++] = s->name(s, i);
-	const char *near = diag_nearest(name, names, n);
-	if (field == FIELD_UNSEEN)
+	const char *near = field == FIELD_UNSEEN ? NULL : nearest(c, name);
+	if (c->env->foreign || (field == FIELD_UNSEEN && !c->extended))
+		leave_out(c, at, name, near);
+	else if (field == FIELD_UNSEEN)
 		compile_error(c, at, "E144", "no protocol read here fills the field \"%.*s\"", (int)name.n,
 			(const char *)name.p);
 	else

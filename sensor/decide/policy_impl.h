@@ -75,6 +75,7 @@ struct rule {
 	enum where where;
 	const struct detect *source; /* of `where`, ANDed to the rule; NULL: nothing */
 	bool of_host;                /* written for a host's log */
+	bool foreign;                /* written for the log of another sensor, or a host's */
 	const struct yaml_node *related;
 	uint32_t number;
 	unsigned category; /* of the events it looks at, event_schema_category(); a correlation: none */

@@ -270,6 +270,7 @@ void rule_load(struct loader *l, const struct yaml_node *doc)
 	if (is_wardwatch(doc))
 		rule_scope(l, r, doc);
 	struct detect_env env = names_env(l, p->schema->category[category], is_wardwatch(doc));
+	env.foreign = r->foreign && !is_wardwatch(doc);
 	r->detect = detect_compile_in(&env, detection);
 	if (r->detect && !rule_add(l, r))
 		detect_free(r->detect);

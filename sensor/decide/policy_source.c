@@ -104,6 +104,7 @@ static const struct row *find_row(const char *product, const char *service, cons
 static int attach_row(struct loader *l, struct rule *r, const struct yaml_node *at, const struct row *row)
 {
 	r->where = row->where;
+	r->foreign = true;
 	r->of_host = row->flags & OF_HOST;
 	if (r->of_host && !l->p->options.compat_host)
 		return attach_nowhere(l, at,
@@ -140,6 +141,7 @@ int logsource_attach(
 	const struct row *row = find_row(product, service, category);
 	if (row)
 		return attach_row(l, r, logsource, row);
+	r->foreign = true;
 	if (strcmp(product, "zeek") == 0 && is_service_of_zeek(service))
 		return event_schema_category(l->p->schema, bytes_str(service));
 	return attach_nowhere(l, logsource, "this sensor sees no events of this log source");

@@ -218,6 +218,15 @@ static const char *field_name(const struct schema *s, uint16_t field)
 	return self(s)->field[field].name;
 }
 
+static const char *field_alias(const struct schema *s, struct bytes category, size_t i)
+{
+	for (size_t a = 0; a < ALIASES; a++)
+		if (alias_is_of(&aliases[a], category) &&
+			find(self(s), bytes_str(aliases[a].canonical)) >= 0 && i-- == 0)
+			return aliases[a].name;
+	return NULL;
+}
+
 /* ---- fixed sets ------------------------------------------------------------------------------ */
 
 /* The i-th name of an event of the category. */
@@ -290,6 +299,7 @@ struct event_schema *event_schema_new(void)
 	s->schema.type = field_type;
 	s->schema.privacy = field_privacy;
 	s->schema.name = field_name;
+	s->schema.alias = field_alias;
 	s->schema.value = field_value;
 	if (fine)
 		return s;

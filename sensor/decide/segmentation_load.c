@@ -200,8 +200,14 @@ static void read_allows(struct loader *l, const struct yaml_node *doc, struct se
 			yaml_type_name(v->type));
 	size_t n = v && v->type == YAML_LIST ? v->n : 0;
 	out->allows = arena_get(&l->p->memory, (n + 1) * sizeof *out->allows);
-	for (size_t i = 0; i < n; i++)
-		read_allow(l, v->items[i], &out->allows[out->n_allows++], i + 1);
+	for (size_t i = 0; i < n; i++) {
+		struct seg_allow *a = &out->allows[out->n_allows++];
+		read_allow(l, v->items[i], a, i + 1);
+		for (size_t k = 0; a->id && k < i; k++)
+			if (out->allows[k].id && strcmp(a->id, out->allows[k].id) == 0)
+				load_error(l, v->items[i], "E121",
+					"\"%s\" is the id of an earlier entry of this policy", a->id);
+	}
 }
 
 /* ---- the rule --------------------------------------------------------------------------------------- */

@@ -79,6 +79,9 @@ struct schema {
 	enum fact_type (*type)(const struct schema *s, uint16_t field);
 	enum privacy (*privacy)(const struct schema *s, uint16_t field);
 	const char *(*name)(const struct schema *s, uint16_t field);
+	/* The i-th other name that fields have in that category; NULL: no more. NULL itself: there are none.
+	 */
+	const char *(*alias)(const struct schema *s, struct bytes category, size_t i);
 	uint16_t n_fields;
 	uint16_t n_searched; /* keywords look at the fields below this number */
 	/* Nor at this one: its texts are digests, in which any short word may stand by chance. 0: none. */

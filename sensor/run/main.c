@@ -52,13 +52,16 @@ static void catch_signals(void)
 	signal(SIGXFSZ, SIG_IGN);
 }
 
-/* One sentence a message, on stderr. */
+/* One sentence a message, on stderr; of rules that are left out (S1 to S5) only how many. */
 static void say(const struct diag *d, bool all)
 {
+	size_t skipped = 0;
 	for (size_t i = 0; i < d->n; i++) {
 		const struct diag_message *m = &d->messages[i];
 		bool named = m->file && strcmp(m->file, "-") != 0;
-		if (m->level != DIAG_ERROR && !all)
+		bool is_rule = m->level == DIAG_SKIPPED && *m->code == 'S';
+		skipped += is_rule;
+		if (is_rule || (m->level != DIAG_ERROR && !all))
 			continue;
 		fprintf(stderr, "wardwatch: %s", named ? m->file : "");
 		if (named && m->line)
@@ -67,6 +70,9 @@ static void say(const struct diag *d, bool all)
 			m->level == DIAG_WARNING ? "warning: " : "", m->code, *m->code ? " " : "",
 			m->text ? m->text : "out of memory");
 	}
+	if (skipped && all)
+		fprintf(stderr, "wardwatch: %zu rules left out (wardwatch policy list --skipped says why)\n",
+			skipped);
 }
 
 /* Says and forgets, so that nothing is said twice. */

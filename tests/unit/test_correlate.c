@@ -407,6 +407,32 @@ static void refused(void **state)
 	}
 }
 
+/* A range that holds no number is told; one of a single number is none. */
+static void empty_range(void **state)
+{
+	static const struct {
+		const char *text;
+		bool empty;
+	} rows[] = {
+		{ BAD("{type: event_count, rules: [a], timespan: 1m, condition: {gte: 5, lte: 3}}"), true },
+		{ BAD("{type: event_count, rules: [a], timespan: 1m, condition: {gt: 5, lte: 5}}"), true },
+		{ BAD("{type: event_count, rules: [a], timespan: 1m, condition: {gte: 5, lte: 5}}"), false },
+		{ BAD("{type: event_count, rules: [a], timespan: 1m, condition: {gte: 5, lte: 9}}"), false },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct diag d;
+		struct policy *p = load(rows[i].text, &d);
+		bool said = false;
+		for (size_t k = 0; k < d.n; k++)
+			said = said || strcmp(d.messages[k].code, "W300") == 0;
+		if (!p || said != rows[i].empty)
+			fail_msg("%s", rows[i].text);
+		policy_free(p);
+		diag_free(&d);
+	}
+}
+
 /* A rule that is not loaded takes what counts it along; the rest stays. */
 static void skipped(void **state)
 {
@@ -611,7 +637,7 @@ int main(void)
 		cmocka_unit_test(chain_of_hosts), cmocka_unit_test(one_event_is_no_sequence),
 		cmocka_unit_test(windows_that_close), cmocka_unit_test(sums),
 		cmocka_unit_test(of_correlations), cmocka_unit_test(combinations), cmocka_unit_test(refused),
-		cmocka_unit_test(skipped), cmocka_unit_test(filters),
+		cmocka_unit_test(empty_range), cmocka_unit_test(skipped), cmocka_unit_test(filters),
 		cmocka_unit_test(filter_under_correlation), cmocka_unit_test(full_group),
 		cmocka_unit_test(full_state), cmocka_unit_test(idle_groups), cmocka_unit_test(starved),
 		cmocka_unit_test(floods) };

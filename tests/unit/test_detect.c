@@ -86,7 +86,12 @@ static const char *world_name(const struct schema *s, uint16_t f)
 	return fields[f].name;
 }
 
-static const struct schema world = { world_field, world_type, world_privacy, world_name, F_N, F_N, 0, NULL };
+static const struct schema world = { .field = world_field,
+	.type = world_type,
+	.privacy = world_privacy,
+	.name = world_name,
+	.n_fields = F_N,
+	.n_searched = F_N };
 
 static struct bytes world_text(uint16_t field)
 {

@@ -50,7 +50,12 @@ static const char *name_of(const struct schema *s, uint16_t f)
 	return fields[f].name;
 }
 
-static const struct schema world = { field_of, type_of, privacy_of, name_of, F_N, F_N, 0, NULL };
+static const struct schema world = { .field = field_of,
+	.type = type_of,
+	.privacy = privacy_of,
+	.name = name_of,
+	.n_fields = F_N,
+	.n_searched = F_N };
 
 static struct leaf get(const struct view *v, uint16_t f)
 {
@@ -387,6 +392,7 @@ static const char *const codes_bad[][2] = {
 	{ "{text|i|re: a}", "E155" },
 	{ "{text|contains|m: a}", "E155" },
 	{ "{text|dotall: a}", "E155" },
+	{ "{text|re|contains|i: a}", "E155" },
 	{ "{text|base64: 'a*'}", "E158" },
 	{ "{text|contains|base64: a}", "E158" },
 	{ "{text|base64offset: 'a?'}", "E158" },

@@ -37,7 +37,12 @@ static const char *one_name(const struct schema *s, uint16_t f)
 	return "f";
 }
 
-static const struct schema any = { any_field, text_type, open_privacy, one_name, 1, 1, 0, NULL };
+static const struct schema any = { .field = any_field,
+	.type = text_type,
+	.privacy = open_privacy,
+	.name = one_name,
+	.n_fields = 1,
+	.n_searched = 1 };
 
 static struct detect *compile(const char *text, struct diag *diag)
 {

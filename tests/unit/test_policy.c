@@ -224,6 +224,9 @@ static void warned_and_skipped(void **state)
 		{ HEAD "logsource: {product: zeek, service: conn}\ndetection: {s: {Image: x}, condition: "
 		       "s}\n",
 			"S2", 0 },
+		/* Of another sensor's log: neither near nor known is left out, not refused. */
+		{ HEAD "logsource: {category: dns}\ndetection: {s: {no.such.thing: x}, condition: s}\n", "S2",
+			0 },
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -233,6 +236,38 @@ static void warned_and_skipped(void **state)
 			print_and_fail(&d);
 		assert_int_equal(policy_rules(p), rows[i].rules);
 		policy_free(p);
+		diag_free(&d);
+	}
+}
+
+/* A misspelt field is told with the nearest name, an alias among them; of our own events it is an error. */
+static const struct {
+	const char *text, *code, *near;
+	bool refused;
+} misspelt_fields_rows[] = {
+	{ HEAD "logsource: {product: zeek, service: dns}\ndetection: {s: {qury: x}, condition: s}\n", "W301",
+		"is it \"query\"?", false },
+	{ HEAD "logsource: {product: wardwatch, service: dns}\n"
+	       "detection: {s: {qury: x}, condition: s}\n",
+		"E144", "is it \"query\"?", true },
+	{ HEAD SOURCE "detection: {s: {phi.contaner: x}, condition: s}\n", "E144", "is it \"phi.container\"?",
+		true },
+};
+
+static void misspelt_fields(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof misspelt_fields_rows / sizeof *misspelt_fields_rows; i++) {
+		struct diag d;
+		struct policy *p = load_text_as(misspelt_fields_rows[i].text, &d);
+		if ((p == NULL) != misspelt_fields_rows[i].refused || d.n == 0 ||
+			strcmp(d.messages[0].code, misspelt_fields_rows[i].code) != 0 ||
+			!strstr(d.messages[0].text, misspelt_fields_rows[i].near))
+			print_and_fail(&d);
+		if (p) {
+			assert_int_equal(policy_rules(p), 0);
+			policy_free(p);
+		}
 		diag_free(&d);
 	}
 }
@@ -515,6 +550,7 @@ int main(void)
 		cmocka_unit_test(refused),
 		cmocka_unit_test(wrong_tests_fail),
 		cmocka_unit_test(warned_and_skipped),
+		cmocka_unit_test(misspelt_fields),
 		cmocka_unit_test(missing_directory),
 		cmocka_unit_test(folding),
 		cmocka_unit_test(ids),

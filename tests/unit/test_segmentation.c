@@ -320,6 +320,9 @@ static void refused(void **state)
 			      "v3}}]\n"),
 			"E144" },
 		{ PUMPS PUMPS, "E121" },
+		{ POLICY("a", "applies-to: {zone: infusion}\nallow: [{id: x, ports: [80]}, {id: x, ports: "
+			      "[81]}]\n"),
+			"E121" },
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
