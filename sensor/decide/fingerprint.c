@@ -4,13 +4,10 @@
 #include "decide/detect.h"
 #include "decide/types.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
-enum { SETS_MAX = 8, PATH_BYTES = 1024, DEPTH_MAX = 8 };
+enum { SETS_MAX = 8 };
 
 struct fingerprint {
 	const char *id;
@@ -277,8 +274,9 @@ static void read_list(struct reader *r, const struct yaml_node *doc, const char 
 		read(r, list->items[i]);
 }
 
-static void read_file(struct reader *r, const struct yaml_file *y)
+void fingerprints_add(struct fingerprints *f, const char *name, const struct yaml_file *y, struct diag *diag)
 {
+	struct reader r = { .f = f, .file = name, .diag = diag };
 	for (size_t i = 0; i < y->n; i++) {
 		const struct yaml_node *doc = y->docs[i];
 		const struct yaml_node *kind = doc && doc->type == YAML_MAP ? yaml_get(doc, "kind") : NULL;
@@ -286,67 +284,12 @@ static void read_file(struct reader *r, const struct yaml_file *y)
 			continue;
 		const struct yaml_node *dialect = yaml_get(doc, "dialect");
 		if (!dialect || !dialect->text || strcmp(dialect->text, "wardwatch/1") != 0)
-			wrong(r, doc, "E711", "a document of kind fingerprints needs `dialect: %s`",
+			wrong(&r, doc, "E711", "a document of kind fingerprints needs `dialect: %s`",
 				"wardwatch/1");
-		read_list(r, doc, "fingerprints", read_fingerprint);
-		read_list(r, doc, "prefixes", read_prefix);
-		read_list(r, doc, "arcs", read_arc);
+		read_list(&r, doc, "fingerprints", read_fingerprint);
+		read_list(&r, doc, "prefixes", read_prefix);
+		read_list(&r, doc, "arcs", read_arc);
 	}
-}
-
-/* ---- files
- * ------------------------------------------------------------------------------------------------- */
-
-static bool is_yaml(const char *name)
-{
-	size_t n = strlen(name);
-	return (n > 4 && strcmp(name + n - 4, ".yml") == 0) || (n > 5 && strcmp(name + n - 5, ".yaml") == 0);
-}
-
-static void load_file(struct reader *r, const char *path)
-{
-	struct yaml_file y = { 0 };
-	r->file = arena_text(&r->f->arena, bytes_str(path));
-	if (yaml_load(path, &y, r->diag))
-		read_file(r, &y);
-	yaml_fini(&y);
-}
-
-/* A template, like policy_is_example. */
-static bool is_example(const char *name)
-{
-	size_t n = strlen(name);
-	return n > 8 && strcmp(name + n - 8, ".example") == 0;
-}
-
-/* In the order of names, so that ties are decided alike everywhere. */
-static void load_path(struct reader *r, const char *path, unsigned depth)
-{
-	struct stat st;
-	struct dirent **names;
-	if (stat(path, &st) != 0) {
-		diag_add(r->diag, DIAG_ERROR, path, 0, 0, "E100", "cannot be read: %s", strerror(errno));
-		return;
-	}
-	if (!S_ISDIR(st.st_mode)) {
-		load_file(r, path);
-		return;
-	}
-	int n = depth < DEPTH_MAX ? scandir(path, &names, NULL, alphasort) : -1;
-	if (n < 0) {
-		diag_add(r->diag, DIAG_ERROR, path, 0, 0, "E100", "cannot be read as a folder of policies");
-		return;
-	}
-	for (int i = 0; i < n; i++) {
-		char below[PATH_BYTES];
-		const char *name = names[i]->d_name;
-		int len = snprintf(below, sizeof below, "%s/%s", path, name);
-		bool fits = len > 0 && (size_t)len < sizeof below && name[0] != '.' && !is_example(name);
-		if (fits && stat(below, &st) == 0 && (S_ISDIR(st.st_mode) || is_yaml(name)))
-			load_path(r, below, depth + 1);
-		free(names[i]);
-	}
-	free(names);
 }
 
 static int by_key(const void *a, const void *b)
@@ -355,40 +298,32 @@ static int by_key(const void *a, const void *b)
 	return x->key < y->key ? -1 : x->key > y->key;
 }
 
-static struct fingerprints *finish(struct reader *r, size_t errors_before)
+struct fingerprints *fingerprints_new(void)
 {
-	if (r->diag->errors > errors_before) {
-		fingerprints_free(r->f);
-		return NULL;
-	}
-	if (r->f->n_prefixes)
-		qsort(r->f->prefixes, r->f->n_prefixes, sizeof *r->f->prefixes, by_key);
-	return r->f;
+	return calloc(1, sizeof(struct fingerprints));
 }
 
-struct fingerprints *fingerprints_load(const char *const *paths, size_t n, struct diag *diag)
+void fingerprints_complete(struct fingerprints *f)
 {
-	struct reader r = { .f = calloc(1, sizeof *r.f), .diag = diag };
-	size_t errors = diag->errors;
-	if (!r.f)
-		return NULL;
-	for (size_t i = 0; i < n; i++)
-		load_path(&r, paths[i], 0);
-	return finish(&r, errors);
+	if (f->n_prefixes)
+		qsort(f->prefixes, f->n_prefixes, sizeof *f->prefixes, by_key);
 }
 
 struct fingerprints *fingerprints_parse(const char *name, struct bytes yaml, struct diag *diag)
 {
-	struct reader r = { .f = calloc(1, sizeof *r.f), .diag = diag };
+	struct fingerprints *f = fingerprints_new();
 	struct yaml_file y = { 0 };
 	size_t errors = diag->errors;
-	if (!r.f)
+	if (!f)
 		return NULL;
-	r.file = name;
 	if (yaml_parse(name, yaml, &y, diag))
-		read_file(&r, &y);
+		fingerprints_add(f, name, &y, diag);
 	yaml_fini(&y);
-	return finish(&r, errors);
+	fingerprints_complete(f);
+	if (diag->errors == errors)
+		return f;
+	fingerprints_free(f);
+	return NULL;
 }
 
 void fingerprints_free(struct fingerprints *f)

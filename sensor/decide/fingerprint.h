@@ -11,8 +11,8 @@
  *	    - id: dicom-works-as-modality
  *	      match: {dicom.service: mpps_scu}
  *	      set: {makes: dicom}                  # what it sends by that protocol it made itself
- *	      confidence: 80                       # passes_on: it sends what others made ('yes'), or may
- *(maybe) prefixes:                                  # MAC blocks of 6, 7 or 9 hex digits; the longest counts
+ *	      confidence: 80                       # passes_on: it sends what others made (yes or maybe)
+ *	prefixes:                                  # MAC blocks of 6, 7 or 9 hex digits; the longest counts
  *	    - {prefix: '0009FB', vendor: Philips Healthcare, class: patient_monitor}
  *	arcs:                                      # OID roots: whose they are, as a word of manufacturer
  *	    - {prefix: '1.2.840.113619', maker: GE}
@@ -23,6 +23,7 @@
 #define WW_DECIDE_FINGERPRINT_H
 
 #include "base/diag.h"
+#include "base/yaml.h"
 #include "decide/view.h"
 
 /* At least so sure of a type before a device is called that. */
@@ -30,10 +31,13 @@ enum { TYPE_CONFIDENCE = 50 };
 
 struct fingerprints;
 
-/* Of every .yml/.yaml below the paths, or the files themselves, the documents of this kind; others are passed
- * by. NULL when anything is wrong: all of it is in diag. */
-struct fingerprints *fingerprints_load(const char *const *paths, size_t n, struct diag *diag);
-/* The same from text; name stands in messages. */
+struct fingerprints *fingerprints_new(void); /* NULL: no memory */
+/* Takes the documents of this kind from a file, passing others by; what is wrong is said in diag, where name
+ * (which must live until then) stands. Texts are copied. */
+void fingerprints_add(struct fingerprints *f, const char *name, const struct yaml_file *y, struct diag *diag);
+/* After the last fingerprints_add, before anything is asked. */
+void fingerprints_complete(struct fingerprints *f);
+/* All this from one text; NULL when anything is wrong. */
 struct fingerprints *fingerprints_parse(const char *name, struct bytes yaml, struct diag *diag);
 void fingerprints_free(struct fingerprints *f);
 size_t fingerprints_count(const struct fingerprints *f);

@@ -33,7 +33,7 @@ struct policy_options {
 };
 
 /* Every .yml/.yaml below the paths, or the files themselves. NULL when anything is wrong: all of it is in
- * diag. Fingerprint documents in the same tree are left to fingerprints_load. */
+ * diag. */
 struct policy *policy_load(const char *const *paths, size_t n, struct diag *diag);
 /* The same of one text, for tests; `name` stands in messages. */
 struct policy *policy_load_text(const char *name, struct bytes text, struct diag *diag);
@@ -47,6 +47,8 @@ bool policy_is_example(const char *folder);
 void policy_free(struct policy *p);
 /* Networks of the site besides the private ranges: what the options said, and `home` of the zones. */
 const struct network *policy_home(const struct policy *p, size_t *n);
+/* Those of the tree; they live as long as p. */
+const struct fingerprints *policy_fingerprints(const struct policy *p);
 const struct zones *policy_zones(const struct policy *p);
 size_t policy_rules(const struct policy *p);
 

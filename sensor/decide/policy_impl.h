@@ -114,6 +114,7 @@ struct policy {
 	struct names names;
 	struct segmentation *segmentation;
 	struct baselines *baselines;
+	struct fingerprints *fingerprints;
 	struct yaml_file *files; /* kept: tests stand in them */
 	size_t n_files, cap_files;
 	struct rule **rules;

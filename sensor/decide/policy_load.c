@@ -112,7 +112,7 @@ static void kind_load(struct loader *l, const struct yaml_node *doc, const struc
 	static const char *const later[] = { "firmware" };
 	static const char *const ours[] = { "tests", "suppressions", "lists", "zones", "groups",
 		"segmentation", "baselines" };
-	static const char *const others[] = { "fingerprints" }; /* fingerprints_load reads them */
+	static const char *const others[] = { "fingerprints" }; /* identity_load reads them */
 	const struct yaml_node *dialect = yaml_get(doc, "dialect");
 	if (is_one_of(kind, later, sizeof later / sizeof *later))
 		load_error(l, kind, "E164", "`kind: %s` comes in a later version of this sensor", kind->text);
@@ -183,6 +183,19 @@ static void documents_load(struct loader *l)
 		}
 		names_turn_over(l, turn);
 	}
+}
+
+static void identity_load(struct loader *l)
+{
+	struct policy *p = l->p;
+	p->fingerprints = fingerprints_new();
+	if (!p->fingerprints) {
+		diag_add(l->diag, DIAG_ERROR, "-", 0, 0, "E111", "not enough memory");
+		return;
+	}
+	for (size_t i = 0; i < p->n_files; i++)
+		fingerprints_add(p->fingerprints, l->origins[i].file, &p->files[i], l->diag);
+	fingerprints_complete(p->fingerprints);
 }
 
 /* ---- tree --------------------------------------------------------------------------------------- */
@@ -368,6 +381,7 @@ static struct policy *policy_new(struct diag *diag)
 static struct policy *policy_complete(struct loader *l, size_t errors_before)
 {
 	documents_load(l);
+	identity_load(l);
 	check_unique(l);
 	filters_apply(l);
 	suppressions_apply(l);
@@ -430,11 +444,17 @@ void policy_free(struct policy *p)
 		detect_free(p->rules[i]->detect);
 	for (size_t i = 0; i < p->n_files; i++)
 		yaml_fini(&p->files[i]);
+	fingerprints_free(p->fingerprints);
 	filters_free(p);
 	suppressions_free(p);
 	event_schema_free(p->schema);
 	arena_fini(&p->memory);
 	free(p);
+}
+
+const struct fingerprints *policy_fingerprints(const struct policy *p)
+{
+	return p->fingerprints;
 }
 
 const struct network *policy_home(const struct policy *p, size_t *n)

@@ -19,7 +19,6 @@ struct program {
 	struct options options;
 	struct config config;
 	struct policy *policy;
-	struct fingerprints *fingerprints;
 	struct oui *oui;
 	struct capture *capture;
 	struct mask *mask;
@@ -109,14 +108,13 @@ static bool load_policies(struct program *p)
 	p->config.policy.home = p->config.home.list;
 	p->config.policy.n_home = p->config.home.n;
 	p->policy = policy_load_with(&p->config.policy, paths, n, &p->diag);
-	p->fingerprints = fingerprints_load(paths, n, &p->diag);
 	diag_sort(&p->diag);
 	/* A sensor that judges nothing must not look like one that finds nothing. */
 	if (p->policy && p->diag.errors == 0 && policy_rules(p->policy) == 0)
 		diag_add(&p->diag, DIAG_ERROR, paths[0], 0, 0, "",
 			"holds no rule that is loaded, so nothing would be judged; -p names a directory of "
 			"*.yml (wardwatch policy list --skipped says why rules are left out)");
-	return p->policy && p->fingerprints && p->diag.errors == 0;
+	return p->policy && p->diag.errors == 0;
 }
 
 static bool open_outputs(struct program *p)
@@ -169,7 +167,7 @@ static int run(struct program *p)
 		.key = &p->config.key,
 		.identify = p->config.identify,
 		.policy = p->policy,
-		.fingerprints = p->fingerprints,
+		.fingerprints = policy_fingerprints(p->policy),
 		.oui = p->oui,
 		.outputs = p->outputs,
 		.inputs = p->options.reads,
@@ -187,8 +185,6 @@ static void fini(struct program *p)
 	capture_close(p->capture);
 	if (p->oui)
 		oui_close(p->oui);
-	if (p->fingerprints)
-		fingerprints_free(p->fingerprints);
 	if (p->policy)
 		policy_free(p->policy);
 	explicit_bzero(&p->config.key, sizeof p->config.key);

@@ -350,15 +350,13 @@ static bool load(struct policy_command *c, const char *default_dir)
 	if (c->diag.errors)
 		return false;
 	c->policy = policy_load_with(&c->config.policy, c->dirs, c->n_dirs, &c->diag);
-	c->fingerprints = fingerprints_load(c->dirs, c->n_dirs, &c->diag);
 	diag_sort(&c->diag);
-	return c->policy && c->fingerprints && c->diag.errors == 0;
+	return c->policy && c->diag.errors == 0;
 }
 
 static void fini(struct policy_command *c)
 {
 	policy_free(c->policy);
-	fingerprints_free(c->fingerprints);
 	explicit_bzero(&c->config.key, sizeof c->config.key);
 	diag_free(&c->diag);
 	free(c->args);

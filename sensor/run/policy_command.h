@@ -37,8 +37,7 @@ struct policy_command {
 	bool skipped, ast, help, json;
 	struct policy_options_given given;
 	struct config config;
-	struct policy *policy;             /* NULL: something is wrong with it, in diag */
-	struct fingerprints *fingerprints; /* likewise */
+	struct policy *policy; /* NULL: something is wrong with it, in diag */
 	struct diag diag;
 	char error[256]; /* of the command line */
 };

@@ -66,7 +66,7 @@ static bool replay(void *arg, const struct policy *policy, const char *path, con
 	struct replay r = { .limits = &p->c->config.limits,
 		.key = &p->key,
 		.policy = policy,
-		.fingerprints = p->c->fingerprints,
+		.fingerprints = policy_fingerprints(p->c->policy),
 		.tap = { on_record, on_replayed, p } };
 	p->to = to;
 	return replay_run(&r, &path, 1, diag) == 0;

@@ -222,7 +222,7 @@ int policy_suggest(struct policy_command *c)
 	struct replay r = { .limits = &c->config.limits,
 		.key = &c->config.key,
 		.policy = c->policy,
-		.fingerprints = c->fingerprints,
+		.fingerprints = policy_fingerprints(c->policy),
 		.tap = { .on_record = on_record, .arg = &s } };
 	diag_free(&c->diag); /* warnings on the policies are no news of the captures */
 	int code = replay_run(&r, c->args, c->n_args, &c->diag);

@@ -20,16 +20,14 @@ static struct run_line *line(void)
 {
 #ifdef HUB
 	static struct policy *policy;
-	static struct fingerprints *fingerprints;
 	if (!policy) {
 		const char *path = WW_SOURCE_DIR "/policies";
 		struct diag diag = { 0 };
 		policy = policy_load(&path, 1, &diag);
-		fingerprints = fingerprints_load(&path, 1, &diag);
-		ASSERT(policy && fingerprints);
+		ASSERT(policy);
 		diag_free(&diag);
 	}
-	return run_line_new(policy, fingerprints);
+	return run_line_new(policy, policy_fingerprints(policy));
 #else
 	return run_line_new(NULL, NULL);
 #endif

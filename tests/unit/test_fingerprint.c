@@ -1,4 +1,5 @@
 #include "decide/fingerprint.h"
+#include "decide/policy.h"
 #include "packet/event.h"
 
 #include <setjmp.h>
@@ -186,7 +187,8 @@ static void test_shipped(void **state)
 	(void)state;
 	struct diag d = { 0 };
 	const char *paths[] = { WW_SOURCE_DIR "/policies/fingerprints" };
-	struct fingerprints *f = fingerprints_load(paths, 1, &d);
+	struct policy *p = policy_load(paths, 1, &d);
+	const struct fingerprints *f = p ? policy_fingerprints(p) : NULL;
 	diag_print(&d, stderr, true);
 	assert_non_null(f);
 	assert_true(fingerprints_count(f) > 100);
@@ -194,7 +196,7 @@ static void test_shipped(void **state)
 	assert_string_equal(prefix_of(f, "70-B3-D5-E5-70-01"), "IRadimed");
 	/* Not the pump maker's: a company of the same name. */
 	assert_string_equal(prefix_of(f, "00-B0-94-41-41-41"), "-");
-	fingerprints_free(f);
+	policy_free(p);
 	diag_free(&d);
 }
 
