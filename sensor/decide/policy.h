@@ -21,6 +21,7 @@ enum rule_status {
 
 /* "experimental", "test" ...; false: there is no such status. */
 bool rule_status_of(struct bytes name, enum rule_status *out);
+const char *rule_status_name(enum rule_status status);
 
 struct policy_options {
 	bool strict_logsource; /* a rule that attaches nowhere is an error (E131), not skipped (S1) */

@@ -154,6 +154,11 @@ bool rule_status_of(struct bytes name, enum rule_status *out)
 	return false;
 }
 
+const char *rule_status_name(enum rule_status status)
+{
+	return statuses[status];
+}
+
 /* False: not to be loaded. */
 static bool check_status(struct loader *l, const struct yaml_node *doc)
 {

@@ -85,7 +85,8 @@ static void set_bool(struct loading *l, const struct setting_row *row, const str
 
 static void set_string(struct loading *l, const struct setting_row *row, const struct yaml_node *v)
 {
-	if (v->type == YAML_LIST || v->type == YAML_MAP || v->type == YAML_NULL || v->text_n == 0)
+	if (v->type == YAML_LIST || v->type == YAML_MAP || v->type == YAML_NULL ||
+		(v->text_n == 0 && *row->default_text)) /* what may be unset is unset by an empty text */
 		SAY(l, v, "C004", "%s has to be a text", row->key);
 	else if (v->text_n >= CONFIG_TEXT || strlen(v->text) != v->text_n)
 		SAY(l, v, "C004", "%s has to be shorter than %d bytes and without NUL", row->key,

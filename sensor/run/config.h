@@ -11,6 +11,8 @@
 #include "base/privacy.h"
 #include "decide/policy.h"
 
+#include <stdio.h>
+
 enum { CONFIG_TEXT = 1024, CONFIG_NETWORKS = 64 };
 
 struct networks {
@@ -49,5 +51,7 @@ void config_default(struct config *c);
 bool config_load(struct config *c, const char *path, struct diag *diag);
 /* The same from text; relative paths in it are taken as they are. */
 bool config_parse(struct config *c, const char *name, struct bytes text, struct diag *diag);
+/* Every key with its sentence, range, default and the value in force: config_load takes it back as it is. */
+void config_print(const struct config *c, FILE *out);
 
 #endif

@@ -192,12 +192,22 @@ static void fini(struct program *p)
 	diag_free(&p->diag);
 }
 
-static int tell(const struct options *o)
+/* What is asked of the program itself. */
+static int tell(struct program *p)
 {
-	if (o->help)
+	const struct options *o = &p->options;
+	if (o->help) {
 		options_help(stdout);
-	else
+	} else if (o->version) {
 		puts("wardwatch " WW_VERSION);
+	} else {
+		config_default(&p->config);
+		if (o->config && !config_load(&p->config, o->config, &p->diag)) {
+			say_all(&p->diag, true);
+			return EXIT_WRONG;
+		}
+		config_print(&p->config, stdout);
+	}
 	if (fflush(stdout) == 0)
 		return EXIT_GOOD;
 	fprintf(stderr, "wardwatch: standard output: writing failed: %s\n", strerror(errno));
@@ -222,8 +232,8 @@ int main(int argc, char **argv)
 		return policy_command(argc - 1, argv + 1, default_policies());
 	if (!options_parse(&p.options, argc, argv)) {
 		fprintf(stderr, "wardwatch: %s\n", p.options.error);
-	} else if (p.options.help || p.options.version) {
-		code = tell(&p.options);
+	} else if (p.options.help || p.options.version || p.options.print_config) {
+		code = tell(&p);
 	} else {
 		code = prepare(&p) ? run(&p) : EXIT_WRONG;
 		progress_clear(&p.progress);

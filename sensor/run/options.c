@@ -10,7 +10,7 @@ struct option_row {
 };
 
 /* Long options without a letter; a plain word is 1 to getopt. */
-enum { OPT_WORD = 1, OPT_EVENTS = 256, OPT_JSON, OPT_VERSION };
+enum { OPT_WORD = 1, OPT_EVENTS = 256, OPT_JSON, OPT_PRINT_CONFIG, OPT_VERSION };
 
 static const struct option_row rows[] = {
 #define OPTION(letter, name, argument, sentence) { letter, name, argument, sentence },
@@ -86,6 +86,9 @@ static bool take(struct options *o, int letter, const char *value)
 	case OPT_JSON:
 		o->json = true;
 		return true;
+	case OPT_PRINT_CONFIG:
+		o->print_config = true;
+		return true;
 	case OPT_VERSION:
 		o->version = true;
 		return true;
@@ -109,7 +112,7 @@ static void say_unknown(struct options *o, int got, char **argv, int index)
 
 static bool check(struct options *o)
 {
-	if (o->help || o->version)
+	if (o->help || o->version || o->print_config)
 		return true;
 	if (o->n_reads == 0)
 		return fail(o, "%s", "nothing to read: say -r FILE (--help lists the options)");

@@ -16,7 +16,7 @@ struct options {
 	const char **policies; /* folders or files, in the order given; with n_policies 0 the default */
 	size_t n_policies;
 	const char *output, *config; /* NULL: not given */
-	bool events, json, quiet, version, help;
+	bool events, json, quiet, print_config, version, help;
 	char error[256]; /* one sentence when options_parse is false */
 };
 

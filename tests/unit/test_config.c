@@ -135,6 +135,66 @@ static void key_file(void **state)
 	unlink(path);
 }
 
+static char *printed(const struct config *c, size_t *n)
+{
+	char *text = NULL;
+	FILE *f = open_memstream(&text, n);
+	assert_non_null(f);
+	config_print(c, f);
+	fclose(f);
+	return text;
+}
+
+static void round_trip(const char *text)
+{
+	static struct config c, back;
+	struct diag d = { 0 };
+	size_t n, again_n;
+	config_default(&c);
+	assert_true(config_parse(&c, "c.yml", bytes_str(text), &d));
+	char *once = printed(&c, &n);
+	config_default(&back);
+	if (!config_parse(&back, "printed.yml", bytes_of(once, n), &d))
+		print_error("%u: %s\n%s\n", d.messages[0].line, d.messages[0].text, once);
+	assert_int_equal(d.n, 0);
+	char *again = printed(&back, &again_n);
+	assert_string_equal(once, again);
+	c.key = back.key; /* random for each */
+	assert_memory_equal(&c, &back, sizeof c);
+	free(once);
+	free(again);
+	diag_free(&d);
+}
+
+/* What --print-config prints is taken back and means the same. */
+static void print(void **state)
+{
+	(void)state;
+	round_trip("");
+	round_trip("sensor: {name: \"a: #b \\\"q\\\" \\\\ \\n \\u0085 \\u202e caf\u00e9 'x'\", "
+		   "home_networks: [141.0.0.0/16, '2001:db8::/32', 8.8.8.8]}\n"
+		   "policies: 'null'\nidentify: off\npolicy: {min_status: stable, compat_host: on}\n"
+		   "output: {directory: 007, events: on}\nlimits: {flows: 64, tunnel_depth: 32}\n");
+	static struct config c;
+	size_t n;
+	config_default(&c);
+	char *text = printed(&c, &n), line[2048];
+	for (size_t i = 0; i < setting_rows_n; i++) {
+		snprintf(line, sizeof line, "\n# %s", setting_rows[i].sentence);
+		assert_non_null(strstr(text, line));
+		snprintf(line, sizeof line, "\n%s: ", setting_rows[i].key);
+		assert_non_null(strstr(text, line));
+	}
+	for (size_t i = 0; i < limit_rows_n; i++) {
+		snprintf(line, sizeof line, "\n# %s (%llu to %llu, default %llu)\nlimits.%s: %llu\n",
+			limit_rows[i].sentence, (unsigned long long)limit_rows[i].least,
+			(unsigned long long)limit_rows[i].most, (unsigned long long)limit_rows[i].def,
+			limit_rows[i].name, (unsigned long long)limit_rows[i].def);
+		assert_non_null(strstr(text, line));
+	}
+	free(text);
+}
+
 /* Without a key file no two runs share a key. */
 static void random_key(void **state)
 {
@@ -152,6 +212,7 @@ int main(void)
 		cmocka_unit_test(bad),
 		cmocka_unit_test(all_said),
 		cmocka_unit_test(key_file),
+		cmocka_unit_test(print),
 		cmocka_unit_test(random_key),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

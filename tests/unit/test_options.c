@@ -56,6 +56,8 @@ static void good(void **state)
 	options_fini(&o);
 	assert_true(parse(&o, "wardwatch --version", b, sizeof b) && o.version);
 	options_fini(&o);
+	assert_true(parse(&o, "wardwatch --print-config -c f", b, sizeof b) && o.print_config);
+	options_fini(&o);
 	assert_true(parse(&o, "wardwatch --help", b, sizeof b) && o.help);
 	options_fini(&o);
 }
