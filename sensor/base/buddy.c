@@ -1,8 +1,7 @@
 #include "base/buddy.h"
 
 #include "base/assert.h"
-
-#include <sys/mman.h>
+#include "base/map.h"
 
 /* Each order holds four blocks of the one below: a block splits in four and joins when all four are free. */
 enum { BUDDY_USED = 0x80, BUDDY_INNER = 0x7f };
@@ -10,12 +9,6 @@ enum { BUDDY_USED = 0x80, BUDDY_INNER = 0x7f };
 static uint32_t order_kib(unsigned order)
 {
 	return 1u << 2 * order;
-}
-
-static void *map(size_t n)
-{
-	void *m = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	return m == MAP_FAILED ? NULL : m;
 }
 
 static void list_push(struct buddy *b, uint32_t at, unsigned order)
@@ -43,10 +36,10 @@ bool buddy_init(struct buddy *b, uint64_t bytes)
 {
 	uint64_t kib = bytes / BUDDY_MOST * (BUDDY_MOST / BUDDY_LEAST);
 	*b = (struct buddy){ .kib = kib ? (uint32_t)kib : BUDDY_MOST / BUDDY_LEAST };
-	b->base = map((size_t)b->kib * BUDDY_LEAST);
-	b->state = map(b->kib);
-	b->next = map(b->kib * sizeof *b->next);
-	b->prev = map(b->kib * sizeof *b->prev);
+	b->base = map_new((size_t)b->kib * BUDDY_LEAST);
+	b->state = map_new(b->kib);
+	b->next = map_new(b->kib * sizeof *b->next);
+	b->prev = map_new(b->kib * sizeof *b->prev);
 	if (!b->base || !b->state || !b->next || !b->prev) {
 		buddy_fini(b);
 		return false;
@@ -59,14 +52,10 @@ bool buddy_init(struct buddy *b, uint64_t bytes)
 
 void buddy_fini(struct buddy *b)
 {
-	if (b->base)
-		munmap(b->base, (size_t)b->kib * BUDDY_LEAST);
-	if (b->state)
-		munmap(b->state, b->kib);
-	if (b->next)
-		munmap(b->next, b->kib * sizeof *b->next);
-	if (b->prev)
-		munmap(b->prev, b->kib * sizeof *b->prev);
+	map_free(b->base, (size_t)b->kib * BUDDY_LEAST);
+	map_free(b->state, b->kib);
+	map_free(b->next, b->kib * sizeof *b->next);
+	map_free(b->prev, b->kib * sizeof *b->prev);
 	*b = (struct buddy){ 0 };
 }
 

@@ -1,12 +1,12 @@
 #include "base/json.h"
 
 #include "base/assert.h"
+#include "base/map.h"
 #include "base/utf8.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 /* One value under a key; key and value (already JSON text) lie in the doc's text. */
 struct pair {
@@ -28,27 +28,15 @@ struct json_doc {
 	bool ok;
 };
 
-static void *map(size_t n)
-{
-	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	return p == MAP_FAILED ? NULL : p;
-}
-
-static void unmap(void *p, size_t n)
-{
-	if (p)
-		munmap(p, n);
-}
-
 struct json_doc *json_new(void)
 {
 	struct json_doc *d = calloc(1, sizeof *d);
 	if (!d)
 		return NULL;
-	d->text = map(JSON_MAX);
-	d->out = map(OUT_MAX);
-	d->pairs = map(JSON_PAIRS * sizeof *d->pairs);
-	d->scratch = map(JSON_PAIRS * sizeof *d->pairs);
+	d->text = map_new(JSON_MAX);
+	d->out = map_new(OUT_MAX);
+	d->pairs = map_new(JSON_PAIRS * sizeof *d->pairs);
+	d->scratch = map_new(JSON_PAIRS * sizeof *d->pairs);
 	d->ok = true;
 	if (d->text && d->out && d->pairs && d->scratch)
 		return d;
@@ -60,10 +48,10 @@ void json_free(struct json_doc *d)
 {
 	if (!d)
 		return;
-	unmap(d->text, JSON_MAX);
-	unmap(d->out, OUT_MAX);
-	unmap(d->pairs, JSON_PAIRS * sizeof *d->pairs);
-	unmap(d->scratch, JSON_PAIRS * sizeof *d->pairs);
+	map_free(d->text, JSON_MAX);
+	map_free(d->out, OUT_MAX);
+	map_free(d->pairs, JSON_PAIRS * sizeof *d->pairs);
+	map_free(d->scratch, JSON_PAIRS * sizeof *d->pairs);
 	free(d);
 }
 

@@ -1,8 +1,7 @@
 #include "base/pool.h"
 
 #include "base/assert.h"
-
-#include <sys/mman.h>
+#include "base/map.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define WW_ASAN 1
@@ -30,11 +29,9 @@ bool pool_init(struct pool *p, size_t size, uint64_t cap)
 	*p = (struct pool){ .size = (size + 7) & ~(size_t)7, .cap = (uint32_t)cap, .fresh = 1 };
 	if (cap >= UINT32_MAX || size < sizeof(uint32_t))
 		return false;
-	void *m = mmap(NULL, map_bytes(p), PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (m == MAP_FAILED)
+	p->base = map_new(map_bytes(p));
+	if (!p->base)
 		return false;
-	p->base = m;
 	POISON(p->base, map_bytes(p));
 	return true;
 }
@@ -43,7 +40,7 @@ void pool_fini(struct pool *p)
 {
 	if (p->base) {
 		UNPOISON(p->base, map_bytes(p));
-		munmap(p->base, map_bytes(p));
+		map_free(p->base, map_bytes(p));
 	}
 	*p = (struct pool){ 0 };
 }

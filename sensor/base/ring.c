@@ -1,8 +1,7 @@
 #include "base/ring.h"
 
 #include "base/assert.h"
-
-#include <sys/mman.h>
+#include "base/map.h"
 
 /* Each record is preceded by 8 bytes: its length, or WRAP for "go on at the start of the buffer". */
 enum { HEAD = 8 };
@@ -18,11 +17,10 @@ bool ring_init(struct ring *r, uint64_t size)
 	uint64_t n = 4096;
 	while (n < size)
 		n *= 2;
-	void *m = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (m == MAP_FAILED)
+	r->base = map_new(n);
+	if (!r->base)
 		return false;
-	(void)madvise(m, n, MADV_HUGEPAGE); /* all of it is used soon: fewer page faults */
-	r->base = m;
+	map_huge(r->base, n);
 	r->size = n;
 	atomic_store(&r->head, 0);
 	atomic_store(&r->tail, 0);
@@ -31,8 +29,7 @@ bool ring_init(struct ring *r, uint64_t size)
 
 void ring_fini(struct ring *r)
 {
-	if (r->base)
-		munmap(r->base, r->size);
+	map_free(r->base, r->size);
 	r->base = NULL;
 }
 

@@ -1,8 +1,7 @@
 #include "base/table.h"
 
 #include "base/assert.h"
-
-#include <sys/mman.h>
+#include "base/map.h"
 
 bool table_init(struct table *t, uint64_t cap)
 {
@@ -11,20 +10,17 @@ bool table_init(struct table *t, uint64_t cap)
 		n *= 2;
 	if (n > UINT32_MAX / 2)
 		return false;
-	void *m = mmap(NULL, n * sizeof *t->slots, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (m == MAP_FAILED)
+	void *m = map_new(n * sizeof *t->slots);
+	if (!m)
 		return false;
-	/* Touched at random: few page faults and TLB misses, where the kernel gives huge pages. */
-	(void)madvise(m, n * sizeof *t->slots, MADV_HUGEPAGE);
+	map_huge(m, n * sizeof *t->slots);
 	*t = (struct table){ .slots = m, .mask = (uint32_t)n - 1, .cap = (uint32_t)cap };
 	return true;
 }
 
 void table_fini(struct table *t)
 {
-	if (t->slots)
-		munmap(t->slots, ((size_t)t->mask + 1) * sizeof *t->slots);
+	map_free(t->slots, ((size_t)t->mask + 1) * sizeof *t->slots);
 	*t = (struct table){ 0 };
 }
 

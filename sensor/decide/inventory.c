@@ -2,17 +2,11 @@
 #include "decide/inventory_nodes.h"
 
 #include "base/assert.h"
+#include "base/map.h"
 #include "packet/categories.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-
-static void *map(size_t n)
-{
-	void *m = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	return m == MAP_FAILED ? NULL : m;
-}
 
 static size_t gens_bytes(const struct inventory *inv)
 {
@@ -30,7 +24,7 @@ struct inventory *inventory_new(
 	inv->fingerprints = f;
 	inv->oui = o;
 	inv->hash = (struct hash_key){ 0x77617264, 0x7761746368 };
-	inv->gens = map(gens_bytes(inv));
+	inv->gens = map_new(gens_bytes(inv));
 	if (!inv->gens || !pool_init(&inv->nodes, sizeof(struct device), l->addresses) ||
 		!pool_init(&inv->values, sizeof(struct value), l->attributes) ||
 		!table_init(&inv->keys, l->addresses + 1)) {
@@ -47,8 +41,7 @@ void inventory_free(struct inventory *inv)
 	pool_fini(&inv->nodes);
 	pool_fini(&inv->values);
 	table_fini(&inv->keys);
-	if (inv->gens)
-		munmap(inv->gens, gens_bytes(inv));
+	map_free(inv->gens, gens_bytes(inv));
 	free(inv);
 }
 

@@ -1,7 +1,8 @@
 #include "decide/known.h"
 
+#include "base/map.h"
+
 #include <stdlib.h>
-#include <sys/mman.h>
 
 /* What a pseudonym in the table stands for: it is stored with this added, so that one table serves all. */
 enum kind { KIND_WORD = 0, KIND_VALUE = 1, KIND_NUMBER = 2, KIND_PAIR = 3, KIND_TYPED = 4 };
@@ -30,9 +31,8 @@ struct known *known_new(const struct privacy_key *key, const struct limits *l)
 	k->slot_mask = 1;
 	while (k->slot_mask + 1 < 2 * k->cap)
 		k->slot_mask = k->slot_mask << 1 | 1;
-	k->slots = mmap(NULL, slots_bytes(k), PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (k->slots != MAP_FAILED)
+	k->slots = map_new(slots_bytes(k));
+	if (k->slots)
 		return k;
 	free(k);
 	return NULL;
@@ -42,7 +42,7 @@ void known_free(struct known *k)
 {
 	if (!k)
 		return;
-	munmap(k->slots, slots_bytes(k));
+	map_free(k->slots, slots_bytes(k));
 	free(k);
 }
 

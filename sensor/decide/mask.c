@@ -3,11 +3,11 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/map.h"
 #include "decide/find.h"
 #include "decide/readings.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
 
 enum {
 	TEXT_MAX = FIND_MAX,
@@ -36,12 +36,6 @@ struct mask {
 	uint8_t hex[2 * TEXT_MAX];
 };
 
-static void *map(size_t n)
-{
-	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	return p == MAP_FAILED ? NULL : p;
-}
-
 struct mask *mask_new(const struct privacy_key *key, const struct limits *l)
 {
 	struct mask *m = calloc(1, sizeof *m);
@@ -49,8 +43,8 @@ struct mask *mask_new(const struct privacy_key *key, const struct limits *l)
 		return NULL;
 	m->known = known_new(key, l);
 	m->find = m->known ? find_new(m->known) : NULL;
-	m->cache = map(CACHE_ROWS * sizeof *m->cache);
-	m->line = map(LINE_MAX_OUT);
+	m->cache = map_new(CACHE_ROWS * sizeof *m->cache);
+	m->line = map_new(LINE_MAX_OUT);
 	if (m->find && m->cache && m->line)
 		return m;
 	mask_free(m);
@@ -63,10 +57,8 @@ void mask_free(struct mask *m)
 		return;
 	find_free(m->find);
 	known_free(m->known);
-	if (m->cache)
-		munmap(m->cache, CACHE_ROWS * sizeof *m->cache);
-	if (m->line)
-		munmap(m->line, LINE_MAX_OUT);
+	map_free(m->cache, CACHE_ROWS * sizeof *m->cache);
+	map_free(m->line, LINE_MAX_OUT);
 	free(m);
 }
 

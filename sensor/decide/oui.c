@@ -1,5 +1,7 @@
 #include "decide/oui.h"
 
+#include "base/map.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -45,17 +47,14 @@ static bool registry_open(struct registry *r, const char *dir)
 	uint32_t slots = 1024;
 	while (slots < r->text.n / 16)
 		slots *= 2;
-	m = mmap(NULL, slots * sizeof *r->slots, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	r->slots = m == MAP_FAILED ? NULL : m;
+	r->slots = map_new(slots * sizeof *r->slots);
 	r->mask = slots - 1;
 	return r->slots != NULL;
 }
 
 static void registry_close(struct registry *r)
 {
-	if (r->slots)
-		munmap(r->slots, ((size_t)r->mask + 1) * sizeof *r->slots);
+	map_free(r->slots, ((size_t)r->mask + 1) * sizeof *r->slots);
 	if (r->text.n)
 		munmap((void *)(uintptr_t)r->text.p, r->text.n);
 }

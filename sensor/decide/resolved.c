@@ -1,6 +1,7 @@
 #include "decide/resolved.h"
 
 #include "base/hash.h"
+#include "base/map.h"
 
 #include <stdlib.h>
 
@@ -23,7 +24,7 @@ struct resolved {
 struct resolved *resolved_new(uint64_t cap)
 {
 	struct resolved *r = calloc(1, sizeof *r);
-	if (r && (r->entries = calloc(cap, sizeof *r->entries))) {
+	if (r && (r->entries = map_new(cap * sizeof *r->entries))) {
 		r->cap = cap;
 		return r;
 	}
@@ -34,7 +35,7 @@ struct resolved *resolved_new(uint64_t cap)
 void resolved_free(struct resolved *r)
 {
 	if (r)
-		free(r->entries);
+		map_free(r->entries, r->cap * sizeof *r->entries);
 	free(r);
 }
 

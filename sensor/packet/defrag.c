@@ -1,8 +1,7 @@
 #include "packet/defrag.h"
 
 #include "base/assert.h"
-
-#include <sys/mman.h>
+#include "base/map.h"
 
 #define WAIT_NS 30000000000u
 
@@ -55,12 +54,6 @@ static uint8_t *data_at(const struct defrag *g, uint32_t i)
 	return pool_at(&g->pieces, i);
 }
 
-static void *map(size_t n)
-{
-	void *m = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	return m == MAP_FAILED ? NULL : m;
-}
-
 static size_t heads_bytes(const struct defrag *g)
 {
 	return ((size_t)g->pieces.cap + 1) * sizeof *g->heads;
@@ -73,8 +66,8 @@ bool defrag_init(
 	bool ok = pool_init(&g->datagrams, sizeof(struct datagram), limits->fragments);
 	ok = pool_init(&g->pieces, PIECE_BYTES, limits->fragment_kib * 1024 / PIECE_BYTES) && ok;
 	ok = table_init(&g->table, limits->fragments) && ok;
-	g->heads = map(heads_bytes(g));
-	g->joined = map(JOINED_BYTES);
+	g->heads = map_new(heads_bytes(g));
+	g->joined = map_new(JOINED_BYTES);
 	return ok && g->heads && g->joined;
 }
 
@@ -116,14 +109,12 @@ void defrag_fini(struct defrag *g)
 {
 	while (g->oldest)
 		lose_oldest(g);
-	if (g->heads)
-		munmap(g->heads, heads_bytes(g));
+	map_free(g->heads, heads_bytes(g));
 	g->heads = NULL;
 	pool_fini(&g->datagrams);
 	pool_fini(&g->pieces);
 	table_fini(&g->table);
-	if (g->joined)
-		munmap(g->joined, JOINED_BYTES);
+	map_free(g->joined, JOINED_BYTES);
 	g->joined = NULL;
 }
 

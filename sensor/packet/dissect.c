@@ -2,8 +2,8 @@
 #include "packet/engine.h"
 
 #include "base/assert.h"
+#include "base/map.h"
 
-#include <stdlib.h>
 #include <zlib.h>
 
 enum { STRIKES = 3, EXPECT_SECONDS = 60, INFLATE_MEMORY = 49152 };
@@ -30,7 +30,7 @@ bool dx_engine_init(struct dx_engine *e, const struct limits *l, struct counters
 			ok &= pool_init(&e->states[p], dissectors[p]->state_size, l->states);
 	ok &= pool_init(&e->extras, EXTRA_BYTES, l->extras + SPARE_EXTRAS);
 	ok &= pool_init(&e->inflaters, sizeof(struct inflater), l->inflaters + SPARE_INFLATERS);
-	e->expectations = calloc(l->expectations, sizeof *e->expectations);
+	e->expectations = map_new(l->expectations * sizeof *e->expectations);
 	return ok && e->expectations;
 }
 
@@ -41,7 +41,8 @@ void dx_engine_fini(struct dx_engine *e)
 		pool_fini(&e->states[p]);
 	pool_fini(&e->extras);
 	pool_fini(&e->inflaters);
-	free(e->expectations);
+	if (e->expectations)
+		map_free(e->expectations, e->limits->expectations * sizeof *e->expectations);
 }
 
 void dx_engine_packet(struct dx_engine *e, uint64_t ts_ns, uint64_t packet)

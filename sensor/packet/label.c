@@ -2,12 +2,12 @@
 
 #include "base/assert.h"
 #include "base/lru.h"
+#include "base/map.h"
 #include "base/pool.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include <ndpi_api.h>
 
@@ -93,11 +93,9 @@ struct labels *labels_new(const struct limits *l, struct counters *c)
 		return NULL;
 	t->limits = l;
 	t->counters = c;
-	void *m = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		-1, 0);
-	t->arena.base = m == MAP_FAILED ? NULL : m;
+	t->arena.base = map_new(ARENA_BYTES);
 	if (t->arena.base)
-		(void)madvise(m, ARENA_BYTES, MADV_HUGEPAGE); /* 7 MiB at the first use: fewer page faults */
+		map_huge(t->arena.base, ARENA_BYTES); /* 7 MiB at the first use */
 	if (!t->arena.base || !pool_init(&t->pool, sizeof(struct label), l->labels)) {
 		labels_free(t);
 		return NULL;
@@ -111,8 +109,7 @@ void labels_free(struct labels *t)
 	if (!t)
 		return;
 	/* nDPI's own memory goes with the arena, whole. */
-	if (t->arena.base)
-		munmap(t->arena.base, ARENA_BYTES);
+	map_free(t->arena.base, ARENA_BYTES);
 	pool_fini(&t->pool);
 	free(t);
 }

@@ -1,8 +1,9 @@
 #include "packet/reader.h"
 
+#include "base/map.h"
+
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 
 /* Interfaces of one section. mergecap makes one per file it merges, so it may be hundreds. */
 enum { INTERFACES = 65536, RECORD_MOST = 262144 };
@@ -361,9 +362,7 @@ bool reader_open(struct reader *r, int fd, uint32_t *interface_count)
 {
 	*r = (struct reader){ .interface_count = interface_count };
 	bool have = source_open(&r->in, fd);
-	void *m = mmap(NULL, INTERFACES * sizeof *r->interfaces, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	r->interfaces = m == MAP_FAILED ? NULL : m;
+	r->interfaces = map_new(INTERFACES * sizeof *r->interfaces);
 	if (!have || !r->interfaces)
 		snprintf(r->problem, sizeof r->problem, "cannot be read: no memory");
 	else if (open_by_magic(r))
@@ -381,8 +380,7 @@ bool reader_next(struct reader *r)
 
 void reader_close(struct reader *r)
 {
-	if (r->interfaces)
-		munmap(r->interfaces, INTERFACES * sizeof *r->interfaces);
+	map_free(r->interfaces, INTERFACES * sizeof *r->interfaces);
 	r->interfaces = NULL;
 	r->interfaces_n = 0;
 	source_close(&r->in);

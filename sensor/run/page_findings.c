@@ -1,12 +1,12 @@
 #include "run/page.h"
 
 #include "base/hash.h"
+#include "base/map.h"
 #include "decide/policy.h"
 #include "run/documents.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 enum { GROUPS = 16384, SLOTS = 2 * GROUPS, LABEL = 64, INDENT = 11 };
 
@@ -37,19 +37,13 @@ struct findings {
 	size_t n;
 };
 
-static void *map(size_t n)
-{
-	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	return p == MAP_FAILED ? NULL : p;
-}
-
 struct findings *findings_new(void)
 {
 	struct findings *f = calloc(1, sizeof *f);
 	if (!f)
 		return NULL;
-	f->rows = map(GROUPS * sizeof *f->rows);
-	f->slots = map(SLOTS * sizeof *f->slots);
+	f->rows = map_new(GROUPS * sizeof *f->rows);
+	f->slots = map_new(SLOTS * sizeof *f->slots);
 	if (f->rows && f->slots)
 		return f;
 	findings_free(f);
@@ -58,10 +52,10 @@ struct findings *findings_new(void)
 
 void findings_free(struct findings *f)
 {
-	if (f && f->rows)
-		munmap(f->rows, GROUPS * sizeof *f->rows);
-	if (f && f->slots)
-		munmap(f->slots, SLOTS * sizeof *f->slots);
+	if (!f)
+		return;
+	map_free(f->rows, GROUPS * sizeof *f->rows);
+	map_free(f->slots, SLOTS * sizeof *f->slots);
 	free(f);
 }
 
