@@ -1,0 +1,271 @@
+#include "run/metrics.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct out {
+	char *at;
+	size_t left;
+	bool full;
+};
+
+static void __attribute__((format(printf, 2, 3))) put(struct out *o, const char *format, ...)
+{
+	va_list ap;
+	va_start(ap, format);
+	int n = vsnprintf(o->at, o->left, format, ap);
+	va_end(ap);
+	if (n < 0 || (size_t)n >= o->left) {
+		o->full = true;
+		return;
+	}
+	o->at += n;
+	o->left -= (size_t)n;
+}
+
+/* The format escapes backslash and line feed, and in labels the quote too. */
+static void put_text(struct out *o, const char *s, bool is_label)
+{
+	for (; *s; s++) {
+		if (*s == '\n')
+			put(o, "\\n");
+		else if (*s == '\\' || (is_label && *s == '"'))
+			put(o, "\\%c", *s);
+		else
+			put(o, "%c", *s);
+	}
+}
+
+/* "# HELP" and "# TYPE" of a family; its samples follow. */
+static void family(struct out *o, const char *name, const char *type, const char *help)
+{
+	put(o, "# HELP wardwatch_%s ", name);
+	put_text(o, help, false);
+	put(o, "\n# TYPE wardwatch_%s %s\n", name, type);
+}
+
+static void sample(struct out *o, const char *name, const char *label, const char *value, uint64_t v)
+{
+	put(o, "wardwatch_%s", name);
+	if (label) {
+		put(o, "{%s=\"", label);
+		put_text(o, value, true);
+		put(o, "\"}");
+	}
+	put(o, " %llu\n", (unsigned long long)v);
+}
+
+static void alone(struct out *o, const char *name, const char *type, const char *help, uint64_t v)
+{
+	family(o, name, type, help);
+	sample(o, name, NULL, NULL, v);
+}
+
+/* Of times since 1970; to the millisecond, which is all that a double keeps of them. */
+static void seconds(struct out *o, const char *name, const char *label, const char *value, uint64_t ns)
+{
+	put(o, "wardwatch_%s", name);
+	if (label) {
+		put(o, "{%s=\"", label);
+		put_text(o, value, true);
+		put(o, "\"}");
+	}
+	put(o, " %llu.%03llu\n", (unsigned long long)(ns / 1000000000),
+		(unsigned long long)(ns / 1000000 % 1000));
+}
+
+static bool ends_in_bytes(const char *name)
+{
+	size_t n = strlen(name);
+	return n >= 5 && strcmp(name + n - 5, "bytes") == 0;
+}
+
+static void put_counters(struct out *o, const struct counters *c)
+{
+	char name[96];
+	for (size_t i = 0; i < counter_rows_n; i++) {
+		const struct counter_row *r = &counter_rows[i];
+		if (r->is_full)
+			continue;
+		bool add_unit = strcmp(r->unit, "bytes") == 0 && !ends_in_bytes(r->name);
+		snprintf(name, sizeof name, "%s%s_total", r->name, add_unit ? "_bytes" : "");
+		alone(o, name, "counter", r->sentence, counter_get(c, r));
+	}
+	family(o, "limit_reached_total", "counter", "how often a limit of the configuration was reached");
+	for (size_t i = 0; i < counter_rows_n; i++)
+		if (counter_rows[i].is_full)
+			sample(o, "limit_reached_total", "limit", counter_rows[i].name,
+				counter_get(c, &counter_rows[i]));
+}
+
+static void put_protocols(struct out *o, const struct dx_proto_counters *c)
+{
+	static const struct {
+		const char *name, *help;
+		size_t offset;
+	} rows[] = {
+		{ "dissector_events_total", "events of a protocol's dissector",
+			offsetof(struct dx_proto_counters, events) },
+		{ "dissector_errors_total", "messages that a protocol's dissector called malformed",
+			offsetof(struct dx_proto_counters, malformed) },
+		{ "dissector_junk_bytes_total", "bytes in a protocol's conversations that were none of its",
+			offsetof(struct dx_proto_counters, junk_bytes) },
+	};
+	for (size_t i = 0; c && i < sizeof rows / sizeof *rows; i++) {
+		family(o, rows[i].name, "counter", rows[i].help);
+		for (unsigned p = 0; p < PROTO_DISSECTED; p++) {
+			uint64_t v;
+			memcpy(&v, (const char *)&c[p] + rows[i].offset, sizeof v);
+			sample(o, rows[i].name, "protocol", dissectors[p]->name, v);
+		}
+	}
+}
+
+/* One family over an array of structs, a uint64_t of each. */
+struct column {
+	const char *name, *type, *help;
+	size_t offset;
+};
+
+static uint64_t cell(const void *rows, size_t size, size_t i, size_t offset)
+{
+	uint64_t v;
+	memcpy(&v, (const char *)rows + i * size + offset, sizeof v);
+	return v;
+}
+
+static void put_interfaces(struct out *o, const struct vitals *v)
+{
+#define AT(member) offsetof(struct vitals_interface, member)
+	static const struct column columns[] = {
+		{ "capture_packets_total", "counter", "packets read from an interface", AT(packets) },
+		{ "capture_bytes_total", "counter", "bytes of those packets on the wire", AT(bytes) },
+	};
+#undef AT
+	if (v->n_interfaces == 0)
+		return;
+	for (size_t k = 0; k < sizeof columns / sizeof *columns; k++) {
+		family(o, columns[k].name, columns[k].type, columns[k].help);
+		for (size_t i = 0; i < v->n_interfaces; i++)
+			sample(o, columns[k].name, "interface", v->interfaces[i].name,
+				cell(v->interfaces, sizeof *v->interfaces, i, columns[k].offset));
+	}
+	family(o, "capture_drops_total", "counter", "packets that were not looked at");
+	for (size_t i = 0; i < v->n_interfaces; i++) {
+		put(o, "wardwatch_capture_drops_total{interface=\"");
+		put_text(o, v->interfaces[i].name, true);
+		put(o, "\",reason=\"kernel\"} %llu\n", (unsigned long long)v->interfaces[i].dropped);
+	}
+	family(o, "capture_up", "gauge", "1: the interface's link is up");
+	for (size_t i = 0; i < v->n_interfaces; i++)
+		sample(o, "capture_up", "interface", v->interfaces[i].name, v->interfaces[i].is_up);
+	family(o, "capture_last_packet_timestamp_seconds", "gauge",
+		"time of the last packet from an interface, 0 before the first");
+	for (size_t i = 0; i < v->n_interfaces; i++)
+		seconds(o, "capture_last_packet_timestamp_seconds", "interface", v->interfaces[i].name,
+			v->interfaces[i].last_packet_ns);
+}
+
+static void put_workers(struct out *o, const struct vitals *v)
+{
+#define AT(member) offsetof(struct vitals_worker, member)
+	static const struct column columns[] = {
+		{ "worker_packets_total", "counter", "packets read by a worker", AT(packets) },
+		{ "worker_ring_used_bytes", "gauge", "bytes that wait between a worker and the judging side",
+			AT(ring_used) },
+		{ "worker_ring_size_bytes", "gauge", "room between a worker and the judging side",
+			AT(ring_bytes) },
+	};
+#undef AT
+	char number[24];
+	for (size_t k = 0; v->n_workers && k < sizeof columns / sizeof *columns; k++) {
+		family(o, columns[k].name, columns[k].type, columns[k].help);
+		for (size_t i = 0; i < v->n_workers; i++) {
+			snprintf(number, sizeof number, "%zu", i + 1);
+			sample(o, columns[k].name, "worker", number,
+				cell(v->workers, sizeof *v->workers, i, columns[k].offset));
+		}
+	}
+}
+
+static void put_tables(struct out *o, const struct vitals *v)
+{
+	if (v->n_tables == 0)
+		return;
+	family(o, "table_entries", "gauge", "entries in a table");
+	for (size_t i = 0; i < v->n_tables; i++)
+		sample(o, "table_entries", "table", v->tables[i].name, v->tables[i].used);
+	family(o, "table_capacity", "gauge", "entries that a table can hold");
+	for (size_t i = 0; i < v->n_tables; i++)
+		sample(o, "table_capacity", "table", v->tables[i].name, v->tables[i].capacity);
+}
+
+static void put_self(struct out *o, const struct vitals *v)
+{
+	family(o, "build_info", "gauge", "always 1; the version of the sensor");
+	sample(o, "build_info", "version", WW_VERSION, 1);
+	family(o, "start_timestamp_seconds", "gauge", "when the sensor was started");
+	seconds(o, "start_timestamp_seconds", NULL, NULL, v->started_ns);
+	family(o, "last_packet_timestamp_seconds", "gauge", "time of the last packet, 0 before the first");
+	seconds(o, "last_packet_timestamp_seconds", NULL, NULL, v->last_packet_ns);
+	alone(o, "devices", "gauge", "devices in the inventory", v->devices);
+	family(o, "memory_bytes", "gauge", "bytes that tables take at most, mapped at start");
+	sample(o, "memory_bytes", "arena", "workers", v->memory.worker_bytes);
+	sample(o, "memory_bytes", "arena", "hub", v->memory.hub_bytes);
+	alone(o, "policy_rules", "gauge", "rules in force", v->rules);
+	alone(o, "policy_skipped_rules", "gauge", "rules left out", v->rules_left_out);
+	family(o, "policy_reload_timestamp_seconds", "gauge", "when the rules in force were loaded");
+	seconds(o, "policy_reload_timestamp_seconds", NULL, NULL, v->policies_read_ns);
+	alone(o, "policy_reload_success", "gauge", "0: the last reload failed", !v->reload_failed);
+}
+
+size_t metrics_text(const struct vitals *v, char *out, size_t cap)
+{
+	struct out o = { .at = out, .left = cap };
+	put_self(&o, v);
+	put_interfaces(&o, v);
+	put_workers(&o, v);
+	put_tables(&o, v);
+	put_counters(&o, v->counters);
+	put_protocols(&o, v->proto);
+	return o.full ? 0 : (size_t)(o.at - out);
+}
+
+static bool write_all(int fd, struct bytes text)
+{
+	while (text.n) {
+		ssize_t n = write(fd, text.p, text.n);
+		if (n < 0 && errno != EINTR)
+			return false;
+		text = bytes_from(text, n > 0 ? (size_t)n : 0);
+	}
+	return true;
+}
+
+bool metrics_file(const char *path, struct bytes text)
+{
+	char temp[4096];
+	int n = snprintf(temp, sizeof temp, "%s.new", path);
+	if (n < 0 || (size_t)n >= sizeof temp) {
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	/* Ours from an earlier life may be left; someone else's link is not followed. */
+	(void)unlink(temp);
+	int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return false;
+	bool ok = write_all(fd, text) && fchmod(fd, 0644) == 0;
+	ok = close(fd) == 0 && ok;
+	ok = ok && rename(temp, path) == 0;
+	if (!ok) {
+		int why = errno;
+		(void)unlink(temp);
+		errno = why;
+	}
+	return ok;
+}
