@@ -94,6 +94,16 @@ static void policy_options(void)
 	}
 }
 
+static void status_options(void)
+{
+	char head[64];
+#define STATUS_OPTION(name, argument, sentence)                                                              \
+	snprintf(head, sizeof head, "--%s", name);                                                           \
+	row(head, argument, sentence);
+#include "run/status.def"
+#undef STATUS_OPTION
+}
+
 static void settings(void)
 {
 	char said[512];
@@ -128,8 +138,8 @@ int main(int argc, char **argv)
 		const char *mark;
 		void (*fill)(void);
 	} parts[] = { { "@OPTIONS@\n", options }, { "@POLICY_COMMANDS@\n", policy_commands },
-		{ "@POLICY_OPTIONS@\n", policy_options }, { "@SETTINGS@\n", settings },
-		{ "@LIMITS@\n", limits }, { "@COUNTERS@\n", counters } };
+		{ "@POLICY_OPTIONS@\n", policy_options }, { "@STATUS_OPTIONS@\n", status_options },
+		{ "@SETTINGS@\n", settings }, { "@LIMITS@\n", limits }, { "@COUNTERS@\n", counters } };
 	enum { PARTS = sizeof parts / sizeof *parts };
 	char line[1024];
 	if (argc != 3)

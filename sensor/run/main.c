@@ -5,6 +5,7 @@
 #include "run/options.h"
 #include "run/policy_command.h"
 #include "run/progress.h"
+#include "run/status_command.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -230,6 +231,8 @@ int main(int argc, char **argv)
 	keep_standard_numbers();
 	if (argc > 1 && strcmp(argv[1], "policy") == 0)
 		return policy_command(argc - 1, argv + 1, default_policies());
+	if (argc > 1 && strcmp(argv[1], "status") == 0)
+		return status_command(argc - 1, argv + 1);
 	if (!options_parse(&p.options, argc, argv)) {
 		fprintf(stderr, "wardwatch: %s\n", p.options.error);
 	} else if (p.options.help || p.options.version || p.options.print_config) {
