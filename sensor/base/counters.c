@@ -11,3 +11,11 @@ const struct counter_row counter_rows[] = {
 #undef LIMIT
 };
 const size_t counter_rows_n = sizeof counter_rows / sizeof *counter_rows;
+
+void counters_add(struct counters *sum, const struct counters *more)
+{
+	for (size_t i = 0; i < counter_rows_n; i++) {
+		uint64_t v = counter_get(sum, &counter_rows[i]) + counter_get(more, &counter_rows[i]);
+		memcpy((char *)sum + counter_rows[i].offset, &v, sizeof v);
+	}
+}

@@ -30,4 +30,6 @@ static inline uint64_t counter_get(const struct counters *c, const struct counte
 	return v;
 }
 
+void counters_add(struct counters *sum, const struct counters *more);
+
 #endif

@@ -8,9 +8,9 @@ enum { PAYLOAD = 128, HEADER = 60, TCP = 6 };
 enum { HEADER_WORDS = (HEADER / 16 + 1) * 2, PAYLOAD_WORDS = (PAYLOAD / 16 + 1) * 2 };
 _Static_assert(HEADER_WORDS + PAYLOAD_WORDS == DEDUP_WORDS, "a key for each place");
 
-void dedup_init(struct dedup *g, struct counters *counters, const struct hash_key *key)
+void dedup_init(struct dedup *g, const struct hash_key *key)
 {
-	*g = (struct dedup){ .counters = counters };
+	*g = (struct dedup){ .seen = 0 };
 	for (uint64_t i = 0; i < DEDUP_WORDS; i++)
 		g->key[i] = hash_bytes(key, &i, sizeof i);
 }
@@ -93,7 +93,6 @@ bool dedup_is_copy(struct dedup *g, uint64_t ts_ns, enum decoded is, const struc
 	now.hash = p->is_ip ? hash_ip(g, p, &has_id) : hash_other(g, p);
 	bool is_long = has_id || (p->is_ip && p->proto == TCP);
 	if (is_remembered(g, &now, is_long ? WINDOW_NS : SHORT_WINDOW_NS)) {
-		g->counters->duplicates++;
 		return true;
 	}
 	uint32_t *bucket = &g->buckets[now.hash % DEDUP_BUCKETS];

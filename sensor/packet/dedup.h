@@ -9,7 +9,6 @@
  * Linux sends with DF) a repetition cannot be told from a copy. For TCP that does no harm: it is left out,
  * and it would have told the stream nothing. Other protocols may repeat themselves on purpose, and so may
  * what is no IP (ARP): for these the window is 1 ms, mirrors being quicker than that and senders hardly ever.
- * Every packet left out is counted.
  *
  * Owner thread only; nothing allocates.
  */
@@ -21,7 +20,6 @@
 enum { DEDUP_PACKETS = 512, DEDUP_BUCKETS = 1024, DEDUP_WORDS = 26 };
 
 struct dedup {
-	struct counters *counters;
 	uint64_t key[DEDUP_WORDS];
 	uint32_t seen; /* entries made; the next goes to place seen % DEDUP_PACKETS */
 	struct dedup_entry {
@@ -31,8 +29,7 @@ struct dedup {
 	uint32_t buckets[DEDUP_BUCKETS]; /* 1 + the latest entry, 0: none */
 };
 
-/* counters is borrowed. */
-void dedup_init(struct dedup *g, struct counters *counters, const struct hash_key *key);
+void dedup_init(struct dedup *g, const struct hash_key *key);
 
 /* Is this packet or fragment, as decode_frame gave it, a copy of an earlier one? Else it is remembered.
  * ts_ns: the frame's recorded time. Never true for what decode_frame could not decode. */

@@ -49,6 +49,7 @@ void dx_engine_packet(struct dx_engine *e, uint64_t ts_ns, uint64_t packet)
 {
 	e->ts_ns = ts_ns;
 	e->packet = packet;
+	e->turn = TURN_PACKET;
 }
 
 bool dx_conv_init(struct dx_engine *e, struct dx_conv *dc, enum proto proto, bool midstream)

@@ -15,6 +15,7 @@
 #include "base/pool.h"
 #include "base/ring.h"
 #include "packet/dissect.h"
+#include "packet/health.h"
 
 /* One direction of a dissected conversation. */
 struct dx_stream {
@@ -80,6 +81,7 @@ struct dx_engine {
 
 	/* of the packet in hand */
 	uint64_t ts_ns, packet;
+	enum turn turn;
 	/* of the call in hand */
 	struct dx_conv *dc;
 	bool gap_untold;
@@ -140,5 +142,8 @@ enum proto dx_expected(struct dx_engine *e, const struct addr *ip, uint16_t port
 /* Writes an event of the engine's own categories: begin, ev_* on the returned context, ev_end. */
 struct dx dx_own(struct dx_engine *e, const struct conv *conv, enum dir dir);
 void ev_begin_own(struct dx *x, enum proto category, unsigned event);
+
+/* Writes a RECORD_COUNTERS. */
+void engine_counters(struct dx_engine *e, enum turn turn, const struct worker_news *n);
 
 #endif

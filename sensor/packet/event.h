@@ -1,10 +1,11 @@
 /*
  * event: the self-contained record that goes from a worker to the hub, written once, into the ring.
  *
- * A record is a struct event and, behind it, n_facts facts, each a struct fact and len bytes, padded to 8.
- * Nothing in it points anywhere. A record is an event (what happened in a protocol) or an observation
- * (what was said of a device). Field numbers of an event are those of its dissector's `fields`; of an
- * observation, enum attr. Written by the worker; read by the hub; any thread may read a record it holds.
+ * A record (but RECORD_COUNTERS) is a struct event and, behind it, n_facts facts, each a struct fact and len
+ * bytes, padded to 8. Nothing in it points anywhere. A record is an event (what happened in a protocol) or an
+ * observation (what was said of a device). Field numbers of an event are those of its dissector's `fields`;
+ * of an observation, enum attr. Written by the worker; read by the hub; any thread may read a record it
+ * holds.
  */
 #ifndef WW_PACKET_EVENT_H
 #define WW_PACKET_EVENT_H
@@ -12,7 +13,20 @@
 #include "base/addr.h"
 #include "base/privacy.h"
 
-enum record_kind { RECORD_EVENT, RECORD_OBSERVATION };
+enum record_kind {
+	RECORD_EVENT,
+	RECORD_OBSERVATION,
+	RECORD_COUNTERS, /* no facts: a struct worker_news (health.h) */
+};
+
+/* The order of the records of one packet number, whichever worker wrote them (run/merge.h). */
+enum turn {
+	TURN_DUE,      /* of conversations that its time ends */
+	TURN_COUNTERS, /* of a minute that it ends */
+	TURN_PACKET,   /* of the packet */
+	TURN_END,      /* the run is over: of conversations that are still open */
+	TURN_LAST,     /* of the last minute */
+};
 
 enum dir { DIR_CLIENT, DIR_SERVER }; /* who sent: the conversation's initiator, or the other side */
 
@@ -57,8 +71,8 @@ struct event {
 	uint8_t event;  /* index into its events[]; observation: enum observation_about */
 	uint8_t dir;    /* enum dir: who sent the message */
 	uint16_t n_facts;
-	uint8_t flags; /* enum event_flag */
-	uint8_t pad;
+	uint8_t flags;   /* enum event_flag */
+	uint8_t turn;    /* enum turn */
 	uint32_t phi;    /* PHI_BIT()s of the message */
 	uint64_t ts_ns;  /* of the packet that completed the message, since 1970 UTC, never going back */
 	uint64_t packet; /* its number in the run, from 1 */

@@ -33,7 +33,8 @@ bool flows_init(struct flows *t, const struct limits *l, struct counters *c, str
 		!pool_init(&t->halves, sizeof(struct half), l->halves) ||
 		!pool_init(&t->convs, sizeof(struct dx_conv), l->states) || !table_init(&t->table, l->flows))
 		return false;
-	wheel_init(&t->wheel, &t->pool, offsetof(struct flow, wheel));
+	wheel_init(&t->wheel, &t->pool, offsetof(struct flow, wheel), offsetof(struct flow, key),
+		sizeof(struct flow_key));
 	lru_init(&t->by_half, &t->halves, offsetof(struct half, by_half));
 	lru_init(&t->by_conv, &t->convs, offsetof(struct dx_conv, by_conv));
 	lru_init(&t->by_extra, &t->convs, offsetof(struct dx_conv, by_extra));
@@ -381,6 +382,7 @@ void flows_advance(struct flows *t, uint64_t now_ns)
 	t->now_ns = now_ns;
 	if (now == t->wheel.now_s)
 		return;
+	t->engine->turn = TURN_DUE;
 	while ((i = wheel_fire(&t->wheel, now, &at)) != 0) {
 		struct flow *f = pool_at(&t->pool, i);
 		uint64_t since, engine_ts = t->engine->ts_ns;
@@ -393,13 +395,15 @@ void flows_advance(struct flows *t, uint64_t now_ns)
 		else
 			wheel_add(&t->wheel, i, due_s(t, f));
 	}
+	t->engine->turn = TURN_PACKET;
 }
 
 void flows_finish(struct flows *t)
 {
 	uint64_t at;
 	uint32_t i;
-	while ((i = wheel_fire(&t->wheel, t->wheel.now_s + WHEEL_SLOTS, &at)) != 0) {
+	t->engine->turn = TURN_END;
+	wheel_end(&t->wheel);
+	while ((i = wheel_fire(&t->wheel, t->wheel.now_s, &at)) != 0)
 		flow_end(t, pool_at(&t->pool, i));
-	}
 }

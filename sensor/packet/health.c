@@ -2,7 +2,7 @@
 
 #define SECOND UINT64_C(1000000000)
 
-enum { MINUTE_S = 60, HOUR_S = 3600 };
+enum { HOUR_S = 3600 };
 /* Below these a share says nothing: a short capture, a quiet night. */
 enum { MIN_GAPS = 20, MIN_PACKETS = 1000, MIN_CONVERSATIONS = 20 };
 enum { LOSS_PERCENT = 2, CUT_PERCENT = 5, ONE_SIDED_PERCENT = 50, DUPLICATES_PERCENT = 10 };
@@ -81,31 +81,14 @@ static void look_at_losses(const struct looking *l, const struct counters *now)
 		packets, DUPLICATES_PERCENT);
 }
 
-void health_finish(struct health *h, const struct counters *now, uint64_t now_ns,
+void health_look(struct health *h, const struct worker_news *all, uint64_t now_ns,
 	void (*fn)(void *arg, const struct health_news *n), void *arg)
 {
 	struct looking l = { h, now_ns, fn, arg };
-	look_at_tables(&l, now);
-	look_at_losses(&l, now);
-	if (h->back_ns > BACK_S * SECOND)
+	look_at_tables(&l, &all->counters);
+	look_at_losses(&l, &all->counters);
+	if (all->back_ns > BACK_S * SECOND)
 		tell(&l, HEALTH_CLOCK,
-			&(struct health_news){ SENSOR_EV_CLOCK_JUMP, "clock", h->back_ns / SECOND, 0 });
-	h->before = *now;
-	h->back_ns = 0;
-}
-
-void health_look(struct health *h, const struct counters *now, uint64_t now_ns,
-	void (*fn)(void *arg, const struct health_news *n), void *arg)
-{
-	if (now_ns < h->minute_end_ns)
-		return;
-	if (h->minute_end_ns)
-		health_finish(h, now, now_ns, fn, arg);
-	h->minute_end_ns = now_ns + MINUTE_S * SECOND;
-}
-
-void health_time(struct health *h, uint64_t ts_ns, uint64_t latest_ns)
-{
-	if (ts_ns < latest_ns && latest_ns - ts_ns > h->back_ns)
-		h->back_ns = latest_ns - ts_ns;
+			&(struct health_news){ SENSOR_EV_CLOCK_JUMP, "clock", all->back_ns / SECOND, 0 });
+	h->before = all->counters;
 }

@@ -1,9 +1,9 @@
 /*
  * health: what the sensor did not see or could not keep, told as events of category `sensor`.
  *
- * Whoever counts (a worker, the hub) owns one and shows it its counters; once a minute of packet time it
- * looks at what they grew by. A share is told only over a number of things that makes it more than chance,
- * and the same thing once an hour. Deterministic in packet time, no allocation.
+ * Once a minute of packet time each worker sends its counters to the hub, which shows the sum, with its own,
+ * to a health and learns what is to be told. A share is told only over a number of things that makes it more
+ * than chance, and the same thing once an hour. Deterministic in packet time, no allocation.
  */
 #ifndef WW_PACKET_HEALTH_H
 #define WW_PACKET_HEALTH_H
@@ -24,10 +24,16 @@ enum {
 	HEALTH_KINDS
 };
 
+enum { HEALTH_MINUTE_S = 60 };
+
+/* What a RECORD_COUNTERS holds behind its struct event. */
+struct worker_news {
+	struct counters counters; /* since the start */
+	uint64_t back_ns;         /* most that a packet of this minute lay before an earlier one's time */
+};
+
 struct health {
-	struct counters before; /* at the beginning of this minute */
-	uint64_t minute_end_ns; /* 0: no packet yet */
-	uint64_t back_ns;       /* most that a packet of this minute lay before an earlier one's time */
+	struct counters before;         /* at the beginning of this minute */
 	uint64_t told_ns[HEALTH_KINDS]; /* 0: never */
 };
 
@@ -38,13 +44,8 @@ struct health_news {
 	uint64_t share;      /* percent of all; 0 where there is no all */
 };
 
-/* Takes the time of what is in hand and calls fn for each thing to be told. */
-void health_look(struct health *h, const struct counters *now, uint64_t now_ns,
-	void (*fn)(void *arg, const struct health_news *n), void *arg);
-/* A packet's time, and the latest before it. */
-void health_time(struct health *h, uint64_t ts_ns, uint64_t latest_ns);
-/* The run is over: the minute that is not full. */
-void health_finish(struct health *h, const struct counters *now, uint64_t now_ns,
+/* A minute is over, or the run: calls fn for each thing to be told. The counters are all threads'. */
+void health_look(struct health *h, const struct worker_news *all, uint64_t now_ns,
 	void (*fn)(void *arg, const struct health_news *n), void *arg);
 
 #endif

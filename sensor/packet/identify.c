@@ -4,14 +4,14 @@
 #include "packet/flow.h"
 #include "packet/label.h"
 
-#include <threads.h>
+#include <pthread.h>
 
 #define SECOND 1000000000ull
 
 static struct {
-	once_flag once;
+	pthread_once_t once;
 	uint64_t of[3][256]; /* bits by enum proto; TCP, UDP, other */
-} by_first = { .once = ONCE_FLAG_INIT };
+} by_first = { .once = PTHREAD_ONCE_INIT };
 
 static unsigned row_of(uint8_t l4)
 {
@@ -49,7 +49,7 @@ static bool has_port(const struct dissector *d, const struct flow *f)
 static uint64_t candidates(const struct flow *f, struct bytes first)
 {
 	int byte = bytes_at(first, 0);
-	call_once(&by_first.once, ask_by_first);
+	(void)pthread_once(&by_first.once, ask_by_first);
 	return byte < 0 ? 0 : by_first.of[row_of(f->key.proto)][byte];
 }
 

@@ -6,6 +6,7 @@
 #include "base/pool.h"
 
 #include <ctype.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -114,21 +115,20 @@ void labels_free(struct labels *t)
 	free(t);
 }
 
-static bool start(struct labels *t)
+/* nDPI 4.2 fills tables of its own, without locks, while a module is made. */
+static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
+
+static void make(struct labels *t)
 {
 	NDPI_PROTOCOL_BITMASK all;
-	arena = &t->arena;
-	if (t->module || t->failed)
-		return t->module != NULL;
 	set_ndpi_malloc(arena_alloc);
 	set_ndpi_free(arena_free);
 	set_ndpi_flow_malloc(arena_alloc);
 	set_ndpi_flow_free(arena_free);
 	t->module = ndpi_init_detection_module(ndpi_dont_load_tor_hosts | ndpi_dont_init_libgcrypt);
-	if (!t->module) {
-		t->failed = true;
-		return false;
-	}
+	t->failed = !t->module;
+	if (t->failed)
+		return;
 	NDPI_BITMASK_SET_ALL(all);
 	ndpi_set_protocol_detection_bitmask2(t->module, &all);
 	ndpi_finalize_initialization(t->module);
@@ -137,7 +137,17 @@ static bool start(struct labels *t)
 		for (char *c = t->names[i]; *c; c++)
 			*c = (char)tolower((unsigned char)*c);
 	}
-	return true;
+}
+
+static bool start(struct labels *t)
+{
+	arena = &t->arena;
+	if (!t->module && !t->failed) {
+		pthread_mutex_lock(&making);
+		make(t);
+		pthread_mutex_unlock(&making);
+	}
+	return t->module != NULL;
 }
 
 static struct label *label_at(const struct labels *t, uint32_t label)

@@ -33,6 +33,7 @@ static void record_begin(struct dx *x, enum record_kind kind, enum proto proto, 
 		.proto = (uint8_t)proto,
 		.event = (uint8_t)what,
 		.dir = (uint8_t)x->dir,
+		.turn = (uint8_t)e->turn,
 		.ts_ns = e->ts_ns,
 		.packet = e->packet,
 		.conv = *x->conv };
@@ -50,6 +51,20 @@ static void record_end(struct dx_engine *e)
 	ev->phi = e->phi;
 	ring_commit(e->ring, ev->len);
 	e->open = NULL;
+}
+
+void engine_counters(struct dx_engine *e, enum turn turn, const struct worker_news *n)
+{
+	struct event *ev = reserve(e);
+	if (!ev)
+		return;
+	*ev = (struct event){ .len = sizeof *ev + sizeof *n,
+		.record = RECORD_COUNTERS,
+		.turn = (uint8_t)turn,
+		.ts_ns = e->ts_ns,
+		.packet = e->packet };
+	memcpy(ev + 1, n, sizeof *n);
+	ring_commit(e->ring, ev->len);
 }
 
 static void event_cut(struct dx_engine *e, struct event *ev)

@@ -3,6 +3,8 @@
 #include "base/assert.h"
 #include "packet/dissect.h"
 
+#include <stdlib.h>
+
 static void on_alert(void *arg, const struct alert *a)
 {
 	struct hub *h = arg;
@@ -43,7 +45,6 @@ static void put(struct told *t, unsigned field, enum fact_type type, struct byte
 	e->n_facts++;
 }
 
-/* The judging side's own tables: the inventory's, the correlations', the alerts'. */
 static void tell_health(void *arg, const struct health_news *n)
 {
 	struct hub *h = arg;
@@ -57,13 +58,52 @@ static void tell_health(void *arg, const struct health_news *n)
 		.packet = h->packet };
 	put(&t, SENSOR_COUNTER, FACT_STR, bytes_str(n->counter));
 	put(&t, SENSOR_VALUE, FACT_UINT, bytes_of((const uint8_t *)&n->value, sizeof n->value));
+	if (n->share)
+		put(&t, SENSOR_SHARE, FACT_UINT, bytes_of((const uint8_t *)&n->share, sizeof n->share));
 	judge(h, e);
+}
+
+/* ---- the workers' counters ------------------------------------------------------------------------- */
+
+struct worker_report {
+	struct worker_news news;
+	bool is_new;
+};
+
+/* All of them at the end of a minute, and the judging side's own: the inventory's tables, the alerts'. */
+static void look(struct hub *h)
+{
+	struct worker_news all = { .counters = h->counters };
+	for (unsigned i = 0; i < h->n_workers; i++) {
+		struct worker_report *r = &h->reports[i];
+		counters_add(&all.counters, &r->news.counters);
+		if (r->is_new && r->news.back_ns > all.back_ns)
+			all.back_ns = r->news.back_ns;
+		r->is_new = false;
+	}
+	health_look(&h->health, &all, h->now_ns, tell_health, h);
+}
+
+static void take_counters(struct hub *h, const struct event *e, unsigned worker)
+{
+	bool complete = true;
+	memcpy(&h->reports[worker].news, e + 1, sizeof(struct worker_news));
+	h->reports[worker].is_new = true;
+	for (unsigned i = 0; i < h->n_workers; i++)
+		complete = complete && h->reports[i].is_new;
+	if (complete)
+		look(h);
 }
 
 bool hub_init(struct hub *h, const struct hub_setup *s)
 {
 	size_t n_home;
-	*h = (struct hub){ .outputs = s->outputs, .tap = s->tap };
+	*h = (struct hub){
+		.outputs = s->outputs, .tap = s->tap, .n_workers = s->n_workers ? s->n_workers : 1
+	};
+	h->reports = calloc(h->n_workers, sizeof *h->reports);
+	if (!h->reports)
+		return false;
 	h->inventory = inventory_new(s->limits, &h->counters, s->fingerprints, s->oui);
 	if (!h->inventory)
 		return false;
@@ -83,24 +123,32 @@ void hub_fini(struct hub *h)
 		policy_stop(h->policy);
 	if (h->inventory)
 		inventory_free(h->inventory);
+	free(h->reports);
 	*h = (struct hub){ 0 };
+}
+
+void hub_take(struct hub *h, const struct event *e, unsigned worker)
+{
+	h->now_ns = e->ts_ns;
+	h->packet = e->packet;
+	if (e->record == RECORD_COUNTERS) {
+		take_counters(h, e, worker);
+		return;
+	}
+	inventory_feed(h->inventory, e);
+	judge(h, e);
 }
 
 void hub_drain(struct hub *h, struct ring *r)
 {
 	uint32_t n;
-	for (const struct event *e; (e = ring_peek(r, &n)) != NULL; ring_pop(r)) {
-		h->now_ns = e->ts_ns;
-		h->packet = e->packet;
-		inventory_feed(h->inventory, e);
-		judge(h, e);
-		health_look(&h->health, &h->counters, h->now_ns, tell_health, h);
-	}
+	for (const struct event *e; (e = ring_peek(r, &n)) != NULL; ring_pop(r))
+		hub_take(h, e, 0);
 }
 
 void hub_finish(struct hub *h)
 {
 	inventory_finish(h->inventory);
-	health_finish(&h->health, &h->counters, h->now_ns, tell_health, h);
+	look(h);
 	policy_finish(h->policy);
 }

@@ -27,7 +27,9 @@ struct hub {
 	struct outputs *outputs; /* or NULL */
 	struct hub_tap tap;
 	struct health health;
-	uint64_t now_ns, packet; /* of the record in hand */
+	unsigned n_workers;
+	struct worker_report *reports; /* one for each worker */
+	uint64_t now_ns, packet;       /* of the record in hand */
 };
 
 struct hub_setup {
@@ -37,12 +39,15 @@ struct hub_setup {
 	struct oui *oui;                         /* may be NULL */
 	struct outputs *outputs;                 /* may be NULL */
 	struct hub_tap tap;
+	unsigned n_workers; /* 0: one */
 };
 
 /* False: no memory; hub_fini is then still right. */
 bool hub_init(struct hub *h, const struct hub_setup *s);
 void hub_fini(struct hub *h);
-/* Takes all records that are in the ring. */
+/* Takes a record that is that worker's, in the order of merge.h. */
+void hub_take(struct hub *h, const struct event *e, unsigned worker);
+/* Takes all records that are in the ring of the only worker. */
 void hub_drain(struct hub *h, struct ring *r);
 /* The run is over: what needed the whole run is decided and windows close. */
 void hub_finish(struct hub *h);

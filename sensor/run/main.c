@@ -21,7 +21,7 @@ struct program {
 	struct config config;
 	struct policy *policy;
 	struct oui *oui;
-	struct capture *capture;
+	struct capture *captures[OPTIONS_WORKERS]; /* the same ones, for each worker */
 	struct mask *mask;
 	struct outputs *outputs;
 	struct progress progress;
@@ -144,6 +144,30 @@ static bool open_outputs(struct program *p)
 	return p->diag.errors == 0;
 }
 
+/* What is said of the inputs is said once. */
+static bool open_captures(struct program *p)
+{
+	struct stat st;
+	for (size_t i = 0; p->options.workers > 1 && i < p->options.n_reads; i++)
+		if (stat(p->options.reads[i], &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
+			diag_add(&p->diag, DIAG_ERROR, p->options.reads[i], 0, 0, "",
+				"is no file, so it can be read by one thread only: leave out -j");
+			return false;
+		}
+	for (unsigned i = 0; i < p->options.workers; i++) {
+		struct diag again = { 0 };
+		struct diag *d = i ? &again : &p->diag;
+		p->captures[i] = capture_open(p->options.reads, p->options.n_reads, d);
+		if (!p->captures[i] && i)
+			diag_add(&p->diag, DIAG_ERROR, "-", 0, 0, "",
+				"the captures cannot be opened %u times, once for each thread", i + 1);
+		diag_free(&again);
+		if (!p->captures[i])
+			return false;
+	}
+	return true;
+}
+
 static bool prepare(struct program *p)
 {
 	config_default(&p->config);
@@ -153,8 +177,7 @@ static bool prepare(struct program *p)
 		return false;
 	say_all(&p->diag, !p->options.quiet); /* warnings on policies are no news of the captures */
 	catch_signals();                      /* standard input may be waited for from here on */
-	p->capture = capture_open(p->options.reads, p->options.n_reads, &p->diag);
-	if (!p->capture)
+	if (!open_captures(p))
 		return false;
 	p->oui = oui_open(OUI_DIR);
 	return open_outputs(p);
@@ -163,7 +186,8 @@ static bool prepare(struct program *p)
 static int run(struct program *p)
 {
 	progress_init(&p->progress, !p->options.quiet);
-	struct offline o = { .capture = p->capture,
+	struct offline o = { .captures = p->captures,
+		.n_workers = p->options.workers,
 		.limits = &p->config.limits,
 		.key = &p->config.key,
 		.identify = p->config.identify,
@@ -183,7 +207,8 @@ static void fini(struct program *p)
 {
 	outputs_close(p->outputs);
 	mask_free(p->mask);
-	capture_close(p->capture);
+	for (unsigned i = 0; i < p->options.workers; i++)
+		capture_close(p->captures[i]);
 	if (p->oui)
 		oui_close(p->oui);
 	if (p->policy)

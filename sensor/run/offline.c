@@ -1,21 +1,34 @@
 #include "run/offline.h"
 
+#include "run/merge.h"
+
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
 
-enum { BATCH = 64, PROGRESS_BATCHES = 256 };
+enum { BATCH = 64, PROGRESS_BATCHES = 256, NAP_NS = 50000, RECORD_BYTES = EVENT_BYTES };
 
-struct line {
+struct run;
+
+/* A worker and what it reads. */
+struct reader {
+	struct run *run;
 	struct worker worker;
-	struct hub hub;
+	struct capture *capture;
+	struct lane *lane;
+	uint64_t first_ns;
+	pthread_t thread;
+	bool is_running;
 };
 
-static void drain(void *arg)
-{
-	struct line *l = arg;
-	hub_drain(&l->hub, &l->worker.ring);
-}
+struct run {
+	const struct offline *o;
+	struct reader *readers;
+	struct lane *lanes;
+	struct hub hub;
+	_Atomic bool failed; /* an output cannot be written: the rest need not be read */
+};
 
 static double seconds_now(void)
 {
@@ -31,52 +44,130 @@ static uint64_t peak_kib(void)
 	return (uint64_t)u.ru_maxrss;
 }
 
-/* False: a signal came before the end of the captures. */
-static bool read_all(const struct offline *o, struct line *l, struct run_summary *sum)
+static void nap(void)
 {
+	nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
+}
+
+static bool is_stopped(const struct run *r)
+{
+	return r->o->stop && *r->o->stop;
+}
+
+/* ---- reading ---------------------------------------------------------------------------------------------
+ */
+
+static void drain(void *arg)
+{
+	struct reader *rd = arg;
+	hub_drain(&rd->run->hub, &rd->worker.ring);
+}
+
+/* Nothing is ever dropped offline: the hub takes until nobody writes any more. */
+static void wait_for_room(void *arg)
+{
+	struct reader *rd = arg;
+	while (!ring_reserve(&rd->worker.ring, RECORD_BYTES))
+		nap();
+}
+
+/* alone: the hub is on this thread. */
+static void read_all(struct reader *rd, bool alone)
+{
+	struct run *r = rd->run;
 	bool more = true;
-	struct frame f;
+	struct frame f = { .number = 0 };
 	uint64_t done, total;
 	for (unsigned batch = 0;; batch++) {
-		for (unsigned i = 0; i < BATCH && (more = capture_next(o->capture, &f)); i++) {
-			if (sum->first_ns == 0)
-				sum->first_ns = f.ts_ns;
-			worker_packet(&l->worker, &f);
+		for (unsigned i = 0; i < BATCH && (more = capture_next(rd->capture, &f)); i++) {
+			if (rd->first_ns == 0)
+				rd->first_ns = f.ts_ns;
+			worker_packet(&rd->worker, &f);
 		}
-		drain(l);
-		if (!more || (o->stop && *o->stop) || !outputs_ok(o->outputs))
+		if (alone) {
+			drain(rd);
+			r->failed = !outputs_ok(r->o->outputs);
+		} else if (rd->worker.engine.packet > 1) {
+			/* If it was the last packet, the ends of all conversations bear its number. */
+			lane_done(rd->lane, rd->worker.engine.packet - 1);
+		}
+		if (!more || is_stopped(r) || r->failed)
 			break;
-		if (o->progress && batch % PROGRESS_BATCHES == 0) {
-			capture_progress(o->capture, &done, &total);
-			o->progress(o->arg, done, total);
+		if (r->o->progress && rd->worker.index == 0 && batch % PROGRESS_BATCHES == 0) {
+			capture_progress(rd->capture, &done, &total);
+			r->o->progress(r->o->arg, done, total);
 		}
 	}
-	worker_finish(&l->worker);
-	drain(l);
-	sum->last_ns = l->worker.decode.last_ns;
-	return !(o->stop && *o->stop) || !outputs_ok(o->outputs);
+	worker_finish(&rd->worker);
+	if (alone)
+		drain(rd);
 }
 
-/* The worker's and the hub's counters are one run's. */
-static void add_counters(struct counters *sum, const struct counters *more)
+static void *reader_thread(void *arg)
 {
-	for (size_t i = 0; i < counter_rows_n; i++) {
-		uint64_t v = counter_get(sum, &counter_rows[i]) + counter_get(more, &counter_rows[i]);
-		memcpy((char *)sum + counter_rows[i].offset, &v, sizeof v);
+	struct reader *rd = arg;
+	read_all(rd, false);
+	lane_done(rd->lane, LANE_OVER);
+	return NULL;
+}
+
+static void take_all(struct run *r)
+{
+	bool over = false;
+	unsigned which = 0;
+	for (uint64_t n = 1; !over; n++) {
+		const struct event *e = merge_next(r->lanes, r->o->n_workers, &which, &over);
+		if (e) {
+			if (!r->failed)
+				hub_take(&r->hub, e, which);
+			ring_pop(r->lanes[which].ring);
+		} else if (!over) {
+			nap();
+		}
+		if (n % BATCH == 0 && !outputs_ok(r->o->outputs))
+			r->failed = true;
 	}
 }
 
-static void summarise(const struct offline *o, struct line *l, struct run_summary *sum, struct diag *d)
+static bool run_threads(struct run *r)
 {
-	static const struct dx_proto_counters none;
-	uint64_t malformed[PROTO_N], events[PROTO_N], junk[PROTO_N];
-	struct counters counters;
-	for (unsigned p = 0; p < PROTO_N; p++) {
-		const struct dx_proto_counters *c = p < PROTO_DISSECTED ? &l->worker.engine.proto[p] : &none;
-		malformed[p] = c->malformed;
-		events[p] = c->events;
-		junk[p] = c->junk_bytes;
+	bool fine = true;
+	for (unsigned i = 0; i < r->o->n_workers; i++) {
+		struct reader *rd = &r->readers[i];
+		rd->is_running = pthread_create(&rd->thread, NULL, reader_thread, rd) == 0;
+		fine = fine && rd->is_running;
+		if (!rd->is_running)
+			lane_done(rd->lane, LANE_OVER);
 	}
+	if (!fine)
+		r->failed = true; /* those that run end soon */
+	take_all(r);
+	for (unsigned i = 0; i < r->o->n_workers; i++)
+		if (r->readers[i].is_running)
+			pthread_join(r->readers[i].thread, NULL);
+	return fine;
+}
+
+/* ---- the end ---------------------------------------------------------------------------------------------
+ */
+
+static void summarise(struct run *r, struct run_summary *sum, struct diag *d)
+{
+	const struct offline *o = r->o;
+	uint64_t malformed[PROTO_N] = { 0 }, events[PROTO_N] = { 0 }, junk[PROTO_N] = { 0 };
+	struct counters counters = { 0 }, one;
+	for (unsigned i = 0; i < o->n_workers; i++) {
+		const struct worker *w = &r->readers[i].worker;
+		for (unsigned p = 0; p < PROTO_DISSECTED; p++) {
+			malformed[p] += w->engine.proto[p].malformed;
+			events[p] += w->engine.proto[p].events;
+			junk[p] += w->engine.proto[p].junk_bytes;
+		}
+		worker_counters(w, &one);
+		counters_add(&counters, &one);
+	}
+	sum->first_ns = r->readers[0].first_ns;
+	sum->last_ns = r->readers[0].worker.decode.last_ns;
 	sum->inputs = o->inputs;
 	sum->n_inputs = o->n_inputs;
 	sum->counters = &counters;
@@ -85,53 +176,90 @@ static void summarise(const struct offline *o, struct line *l, struct run_summar
 	sum->junk_bytes = junk;
 	sum->notes = d;
 	sum->peak_kib = peak_kib();
-	hub_finish(&l->hub);
-	counters = l->worker.counters;
-	add_counters(&counters, &l->hub.counters);
-	(void)outputs_finish(o->outputs, l->hub.inventory, sum);
+	hub_finish(&r->hub);
+	counters_add(&counters, &r->hub.counters);
+	(void)outputs_finish(o->outputs, r->hub.inventory, sum);
+}
+
+static bool prepare(struct run *r)
+{
+	const struct offline *o = r->o;
+	bool alone = o->n_workers == 1;
+	struct hub_setup hs = { .limits = o->limits,
+		.policy = o->policy,
+		.fingerprints = o->fingerprints,
+		.oui = o->oui,
+		.outputs = o->outputs,
+		.n_workers = o->n_workers };
+	if (!r->readers || !r->lanes)
+		return false;
+	for (unsigned i = 0; i < o->n_workers; i++) {
+		struct reader *rd = &r->readers[i];
+		*rd = (struct reader){ .run = r, .capture = o->captures[i], .lane = &r->lanes[i] };
+		rd->lane->ring = &rd->worker.ring;
+		/* The seed is fixed: equal captures give equal output (design.md section 7). */
+		struct worker_setup ws = { .limits = o->limits,
+			.key = o->key,
+			.seed = { 0x77617264, 0x77617463 },
+			.index = i,
+			.sharers = o->n_workers,
+			.identify = o->identify,
+			.on_full = alone ? drain : wait_for_room,
+			.arg = rd };
+		if (!worker_init(&rd->worker, &ws))
+			return false;
+	}
+	return hub_init(&r->hub, &hs);
+}
+
+static int run_prepared(struct run *r, double begun, struct diag *d)
+{
+	const struct offline *o = r->o;
+	struct run_summary sum = { 0 };
+	bool fine = true;
+	if (o->n_workers == 1)
+		read_all(&r->readers[0], true);
+	else
+		fine = run_threads(r);
+	int code = capture_end(o->captures[0], d);
+	if (is_stopped(r) && !r->failed) {
+		diag_add(d, DIAG_WARNING, "-", 0, 0, "C012",
+			"stopped by a signal after packet %llu; what follows was not read",
+			(unsigned long long)r->readers[0].worker.engine.packet);
+		code = 2;
+	}
+	sum.seconds = seconds_now() - begun;
+	summarise(r, &sum, d);
+	if (!fine)
+		diag_add(d, DIAG_ERROR, "-", 0, 0, "", "%u threads cannot be started: -j says how many",
+			o->n_workers);
+	if (!outputs_ok(o->outputs))
+		diag_add(d, DIAG_ERROR, "-", 0, 0, "", "%s", outputs_error(o->outputs));
+	return fine && outputs_ok(o->outputs) ? code : 1;
+}
+
+static void *zeroed(size_t align, size_t n)
+{
+	void *p = aligned_alloc(align, n);
+	return p ? memset(p, 0, n) : NULL;
 }
 
 int offline_run(const struct offline *o, struct diag *d)
 {
 	double begun = seconds_now();
-	struct run_summary sum = { 0 };
-	struct line *l = calloc(1, sizeof *l);
-	/* Offline the seed is fixed: equal captures give equal output (design.md section 7). */
-	struct worker_setup ws = { .limits = o->limits,
-		.key = o->key,
-		.seed = { 0x77617264, 0x77617463 },
-		.identify = o->identify,
-		.on_full = drain,
-		.arg = l };
-	struct hub_setup hs = { .limits = o->limits,
-		.policy = o->policy,
-		.fingerprints = o->fingerprints,
-		.oui = o->oui,
-		.outputs = o->outputs };
+	struct run r = { .o = o };
 	int code = 1;
-	if (l && worker_init(&l->worker, &ws) && hub_init(&l->hub, &hs)) {
-		bool whole = read_all(o, l, &sum);
-		code = capture_end(o->capture, d);
-		if (!whole) {
-			diag_add(d, DIAG_WARNING, "-", 0, 0, "C012",
-				"stopped by a signal after packet %llu; what follows was not read",
-				(unsigned long long)l->worker.engine.packet);
-			code = 2;
-		}
-		sum.seconds = seconds_now() - begun;
-		summarise(o, l, &sum, d);
-		if (!outputs_ok(o->outputs)) {
-			diag_add(d, DIAG_ERROR, "-", 0, 0, "", "%s", outputs_error(o->outputs));
-			code = 1;
-		}
-	} else {
+	r.readers = zeroed(_Alignof(struct reader), o->n_workers * sizeof *r.readers);
+	r.lanes = zeroed(_Alignof(struct lane), o->n_workers * sizeof *r.lanes);
+	if (prepare(&r))
+		code = run_prepared(&r, begun, d);
+	else
 		diag_add(
 			d, DIAG_ERROR, "-", 0, 0, "", "not enough memory for the limits that are configured");
-	}
-	if (l) {
-		hub_fini(&l->hub);
-		worker_fini(&l->worker);
-	}
-	free(l);
+	hub_fini(&r.hub);
+	for (unsigned i = 0; r.readers && i < o->n_workers; i++)
+		worker_fini(&r.readers[i].worker);
+	free(r.readers);
+	free(r.lanes);
 	return code;
 }

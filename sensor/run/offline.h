@@ -1,5 +1,7 @@
 /*
- * offline: one run over captures, worker, hub and outputs on this thread around the real ring.
+ * offline: one run over captures. With one worker, worker, hub and outputs are on the caller's thread around
+ * the real ring; with several each has a thread and reads the captures itself, and the hub is on the
+ * caller's. The outputs are the same whichever it is, unless a table was full.
  */
 #ifndef WW_RUN_OFFLINE_H
 #define WW_RUN_OFFLINE_H
@@ -8,8 +10,11 @@
 #include "run/hub.h"
 #include "run/worker.h"
 
+enum { OFFLINE_WORKERS = 64 };
+
 struct offline {
-	struct capture *capture;
+	struct capture *const *captures; /* the same inputs, opened once for each worker */
+	unsigned n_workers;              /* 1 to OFFLINE_WORKERS */
 	const struct limits *limits;
 	const struct privacy_key *key;
 	bool identify;
@@ -19,7 +24,7 @@ struct offline {
 	struct outputs *outputs;
 	const char *const *inputs; /* as named on the command line */
 	size_t n_inputs;
-	/* Now and then; total 0: not known. May be NULL. */
+	/* Now and then, on some thread of the run; total 0: not known. May be NULL. */
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
 	void *arg;
 	volatile const bool *stop; /* set by a signal: the run ends here and says so, 2. May be NULL */

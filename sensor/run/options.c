@@ -63,6 +63,16 @@ static bool add_policies(struct options *o, const char *name)
 	return true;
 }
 
+static bool set_workers(struct options *o, const char *value)
+{
+	char *end;
+	long n = strtol(value, &end, 10);
+	if (!isdigit((unsigned char)*value) || *end || n < 1 || n > OPTIONS_WORKERS)
+		return fail(o, "-j %s: a number of threads from 1 to 64 is needed", value);
+	o->workers = (unsigned)n;
+	return true;
+}
+
 static bool take(struct options *o, int letter, const char *value)
 {
 	switch (letter) {
@@ -74,6 +84,8 @@ static bool take(struct options *o, int letter, const char *value)
 		return add_policies(o, value);
 	case 'c':
 		return set_once(o, &o->config, value, "the configuration (-c) %s");
+	case 'j':
+		return set_workers(o, value);
 	case 'q':
 		o->quiet = true;
 		return true;
@@ -116,6 +128,9 @@ static bool check(struct options *o)
 		return true;
 	if (o->n_reads == 0)
 		return fail(o, "%s", "nothing to read: say -r FILE (--help lists the options)");
+	for (size_t i = 0; o->workers > 1 && i < o->n_reads; i++)
+		if (strcmp(o->reads[i], "-") == 0)
+			return fail(o, "%s", "-j: standard input (-) can be read by one thread only");
 	return true;
 }
 
@@ -124,7 +139,7 @@ bool options_parse(struct options *o, int argc, char **argv)
 	struct option longs[ROWS + 1] = { { 0 } };
 	char shorts[2 * ROWS + 3] = "-:";
 	size_t n = 2;
-	*o = (struct options){ .reads = calloc((size_t)argc + 1, sizeof *o->reads) };
+	*o = (struct options){ .workers = 1, .reads = calloc((size_t)argc + 1, sizeof *o->reads) };
 	o->policies = calloc((size_t)argc + 1, sizeof *o->policies);
 	if (!o->reads || !o->policies)
 		return fail(o, "%s", "out of memory");

@@ -1,16 +1,42 @@
 #include "run/worker.h"
 
-static void tell_health(void *arg, const struct health_news *n)
+void worker_counters(const struct worker *w, struct counters *out)
 {
-	struct worker *w = arg;
-	const struct conv nobody = { 0 };
-	struct dx x = dx_own(&w->engine, &nobody, DIR_CLIENT);
-	ev_begin_own(&x, PROTO_sensor, n->event);
-	ev_text(&x, SENSOR_COUNTER, n->counter);
-	ev_uint(&x, SENSOR_VALUE, n->value);
-	if (n->share)
-		ev_uint(&x, SENSOR_SHARE, n->share);
-	ev_end(&x);
+	*out = w->counters;
+	if (w->index == 0)
+		counters_add(out, &w->seen);
+}
+
+static void tell_counters(struct worker *w, enum turn turn)
+{
+	struct worker_news n = { .back_ns = w->back_ns };
+	worker_counters(w, &n.counters);
+	engine_counters(&w->engine, turn, &n);
+	w->back_ns = 0;
+}
+
+/* Once a minute; the first begins with the first packet. */
+static void tell_minute(struct worker *w, const struct frame *f, uint64_t latest_ns)
+{
+	if (f->ts_ns < latest_ns && latest_ns - f->ts_ns > w->back_ns)
+		w->back_ns = latest_ns - f->ts_ns;
+	if (w->decode.last_ns < w->minute_end_ns)
+		return;
+	if (w->minute_end_ns)
+		tell_counters(w, TURN_COUNTERS);
+	w->minute_end_ns = w->decode.last_ns + HEALTH_MINUTE_S * UINT64_C(1000000000);
+}
+
+/* By the host pair, the same in both directions. */
+static bool is_mine(const struct worker *w, const struct packet *p)
+{
+	uint64_t a[2] = { 0 }, b[2] = { 0 };
+	if (w->sharers < 2)
+		return true;
+	memcpy(a, p->is_ip ? p->src.b : p->smac.b, p->is_ip ? sizeof p->src.b : sizeof p->smac.b);
+	memcpy(b, p->is_ip ? p->dst.b : p->dmac.b, p->is_ip ? sizeof p->dst.b : sizeof p->dmac.b);
+	uint64_t sum = (a[0] + b[0]) * 0x9e3779b97f4a7c15u + (a[1] + b[1]) * 0xc2b2ae3d27d4eb4fu;
+	return (sum >> 32) % w->sharers == w->index;
 }
 
 void worker_packet(struct worker *w, const struct frame *f)
@@ -22,13 +48,17 @@ void worker_packet(struct worker *w, const struct frame *f)
 
 	dx_engine_packet(&w->engine, w->decode.last_ns, f->number);
 	flows_advance(&w->flows, w->decode.last_ns);
-	health_time(&w->health, f->ts_ns, latest_ns);
-	health_look(&w->health, &w->counters, w->decode.last_ns, tell_health, w);
-	if (dedup_is_copy(&w->dedup, f->ts_ns, is, &p))
+	tell_minute(w, f, latest_ns);
+	bool is_whole = is == DECODE_PACKET;
+	if (is_whole && !is_mine(w, &p))
 		return;
+	if (dedup_is_copy(&w->dedup, f->ts_ns, is, &p)) {
+		(is_whole ? &w->counters : &w->seen)->duplicates++;
+		return;
+	}
 	if (is == DECODE_FRAGMENT)
 		is = decode_join(&w->decode, &p);
-	if (is != DECODE_PACKET)
+	if (is != DECODE_PACKET || (!is_whole && !is_mine(w, &p)))
 		return;
 	if (!p.is_ip) {
 		ether_push(&w->flows, &p);
@@ -45,11 +75,11 @@ void worker_packet(struct worker *w, const struct frame *f)
 
 bool worker_init(struct worker *w, const struct worker_setup *s)
 {
-	*w = (struct worker){ .labels = NULL };
+	*w = (struct worker){ .index = s->index, .sharers = s->sharers };
 	if (s->identify && !(w->labels = labels_new(s->limits, &w->counters)))
 		return false;
-	dedup_init(&w->dedup, &w->counters, &s->seed);
-	return decode_init(&w->decode, s->limits, &w->counters, &s->seed) &&
+	dedup_init(&w->dedup, &s->seed);
+	return decode_init(&w->decode, s->limits, &w->seen, &s->seed) &&
 	       ring_init(&w->ring, s->limits->ring_kib << 10) &&
 	       dx_engine_init(&w->engine, s->limits, &w->counters, &w->ring, s->key, s->on_full, s->arg) &&
 	       flows_init(&w->flows, s->limits, &w->counters, &w->engine, w->labels, &s->seed);
@@ -67,5 +97,5 @@ void worker_fini(struct worker *w)
 void worker_finish(struct worker *w)
 {
 	flows_finish(&w->flows);
-	health_finish(&w->health, &w->counters, w->decode.last_ns, tell_health, w);
+	tell_counters(w, TURN_LAST);
 }

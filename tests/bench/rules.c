@@ -49,6 +49,8 @@ static void drain(void *arg)
 	uint32_t n;
 	for (const void *record; (record = ring_peek(&b->worker.ring, &n)); ring_pop(&b->worker.ring)) {
 		const struct event *e = record;
+		if (e->record == RECORD_COUNTERS)
+			continue;
 		inventory_feed(b->inventory, e);
 		if (e->record == RECORD_EVENT)
 			keep(b, e);

@@ -416,8 +416,14 @@ static void lru_lets_the_oldest_out(void **state)
 
 struct timed {
 	struct wheel_link link;
+	uint8_t key[4];
 	uint64_t due;
 };
+
+static void timed_wheel(struct wheel *w, const struct pool *p)
+{
+	wheel_init(w, p, offsetof(struct timed, link), offsetof(struct timed, key), sizeof(uint8_t[4]));
+}
 
 static void wheel_fires_when_due(void **state)
 {
@@ -428,7 +434,7 @@ static void wheel_fires_when_due(void **state)
 	uint32_t index[N];
 	seed = 3;
 	assert_true(pool_init(&p, sizeof(struct timed), N));
-	wheel_init(&w, &p, offsetof(struct timed, link));
+	timed_wheel(&w, &p);
 	w.now_s = 1000;
 	for (unsigned i = 0; i < N; i++) {
 		index[i] = pool_get(&p);
@@ -463,6 +469,50 @@ static void wheel_fires_when_due(void **state)
 	pool_fini(&p);
 }
 
+/* Whatever the order they were put in; what is put again while its second fires waits for the next. */
+static void wheel_fires_by_key(void **state)
+{
+	enum { N = 500, SECONDS = 3 };
+	struct pool p;
+	struct wheel w;
+	uint64_t at, last_at = 0;
+	uint32_t i, fired = 0, last = 0;
+	(void)state;
+	seed = 7;
+	assert_true(pool_init(&p, sizeof(struct timed), N));
+	timed_wheel(&w, &p);
+	w.now_s = 1000;
+	for (uint32_t n = 0; n < N; n++) {
+		struct timed *t = pool_at(&p, i = pool_get(&p));
+		uint32_t key = n * 7919 % N; /* each once */
+		t->key[0] = (uint8_t)(key >> 8);
+		t->key[1] = (uint8_t)key;
+		wheel_add(&w, i, 1001 + below(SECONDS));
+	}
+	wheel_del(&w, 17);
+	wheel_del(&w, 1);
+	while ((i = wheel_fire(&w, 1002, &at)) != 0) {
+		const struct timed *t = pool_at(&p, i);
+		uint32_t key = (uint32_t)(t->key[0] << 8 | t->key[1]) + 1;
+		assert_true(at > last_at || key > last);
+		last_at = at;
+		last = key;
+		fired++;
+	}
+	wheel_end(&w);
+	last = 0;
+	while ((i = wheel_fire(&w, 1002, &at)) != 0) {
+		const struct timed *t = pool_at(&p, i);
+		uint32_t key = (uint32_t)(t->key[0] << 8 | t->key[1]) + 1;
+		assert_true(key > last);
+		last = key;
+		fired++;
+	}
+	assert_int_equal(fired, N - 2);
+	assert_int_equal(w.n, 0);
+	pool_fini(&p);
+}
+
 static void wheel_jumps_over_empty_time(void **state)
 {
 	(void)state;
@@ -470,7 +520,7 @@ static void wheel_jumps_over_empty_time(void **state)
 	struct wheel w;
 	uint64_t at;
 	assert_true(pool_init(&p, sizeof(struct timed), 1));
-	wheel_init(&w, &p, 0);
+	timed_wheel(&w, &p);
 	assert_int_equal(wheel_fire(&w, 1ull << 40, &at), 0);
 	assert_true(w.now_s == 1ull << 40);
 	pool_fini(&p);
@@ -497,6 +547,7 @@ int main(void)
 		cmocka_unit_test(buddy_blocks_never_overlap),
 		cmocka_unit_test(lru_lets_the_oldest_out),
 		cmocka_unit_test(wheel_fires_when_due),
+		cmocka_unit_test(wheel_fires_by_key),
 		cmocka_unit_test(wheel_jumps_over_empty_time),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -251,6 +251,8 @@ static void drain(void *arg)
 	uint32_t n;
 	for (const void *record; (record = ring_peek(&r->worker.ring, &n)); ring_pop(&r->worker.ring)) {
 		const struct event *e = record;
+		if (e->record == RECORD_COUNTERS)
+			continue;
 		mask_learn(r->mask, e);
 		inventory_feed(r->inventory, e);
 		if (e->record == RECORD_EVENT)

@@ -210,6 +210,8 @@ static void drain(void *arg)
 	uint32_t n;
 	for (const void *record; (record = ring_peek(&l->worker.ring, &n)); ring_pop(&l->worker.ring)) {
 		const struct event *e = record;
+		if (e->record == RECORD_COUNTERS)
+			continue;
 		inventory_feed(l->inventory, e);
 		if (e->record == RECORD_EVENT)
 			on_event(l, e);
