@@ -34,12 +34,12 @@ uint64_t figure_table_limit(enum figure_table t, const struct limits *l)
 void figures_of_worker(struct figures *f, const struct worker *w)
 {
 	const struct flows *flows = &w->flows;
-	*f = (struct figures){ .counters = w->counters,
-		.packets = w->counters.packets,
-		.ring_used = atomic_load_explicit(&w->ring.head, memory_order_relaxed) -
-			     atomic_load_explicit(&w->ring.tail, memory_order_relaxed),
+	*f = (struct figures){ .ring_used = atomic_load_explicit(&w->ring.head, memory_order_relaxed) -
+					    atomic_load_explicit(&w->ring.tail, memory_order_relaxed),
 		.ring_bytes = w->ring.size,
 		.last_packet_ns = w->decode.last_ns };
+	worker_counters(w, &f->counters);
+	f->packets = f->counters.packets;
 	memcpy(f->proto, w->engine.proto, sizeof f->proto);
 	f->used[TABLE_FLOWS] = flows->pool.used;
 	f->used[TABLE_HALVES] = flows->halves.used;

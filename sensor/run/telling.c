@@ -43,14 +43,9 @@ static void look(struct source *s, const struct board *b)
 	s->turn = turn ? turn : s->turn;
 }
 
-/* Every field of struct counters is a uint64_t (counters.h). */
 static void add(struct telling *t, const struct figures *f)
 {
-	for (size_t i = 0; i < counter_rows_n; i++) {
-		uint64_t v = counter_get(&t->counters, &counter_rows[i]) +
-			     counter_get(&f->counters, &counter_rows[i]);
-		memcpy((char *)&t->counters + counter_rows[i].offset, &v, sizeof v);
-	}
+	counters_add(&t->counters, &f->counters);
 	for (size_t p = 0; p < PROTO_N; p++) {
 		t->proto[p].events += f->proto[p].events;
 		t->proto[p].malformed += f->proto[p].malformed;
