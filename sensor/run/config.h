@@ -29,6 +29,8 @@ struct config {
 	struct policy_options policy; /* without the home networks */
 	bool identify;
 	bool events;
+	char status_socket[CONFIG_TEXT]; /* "": none */
+	char metrics_file[CONFIG_TEXT];  /* "": none */
 	struct limits limits;
 	/* From the key file, else random for this run: then pseudonyms never appear in an output. */
 	struct privacy_key key;
