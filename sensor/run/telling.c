@@ -19,6 +19,7 @@ struct source {
 
 struct telling {
 	struct telling_setup setup;
+	struct memory memory;
 	struct status *status; /* NULL: none */
 	int notify;
 	uint64_t watchdog_ns, fed_ns, file_ns, wall_ns, started_ns;
@@ -88,7 +89,7 @@ static void fill(void *arg, struct vitals *v)
 		.tables = t->tables,
 		.n_tables = FIGURE_TABLES,
 		.devices = t->hub.figures.used[TABLE_DEVICES],
-		.memory = s->memory,
+		.memory = t->memory,
 		.rules = t->rules,
 		.rules_left_out = t->rules_left_out,
 		.policies_read_ns = t->policies_read_ns,
@@ -165,6 +166,11 @@ void telling_serve(struct telling *t, uint64_t now_ns, uint64_t wall_ns)
 size_t telling_fds(const struct telling *t, struct pollfd fds[STATUS_FDS])
 {
 	return t->status ? status_fds(t->status, fds) : 0;
+}
+
+void telling_memory(struct telling *t, const struct memory *m)
+{
+	t->memory = *m;
 }
 
 void telling_policies(struct telling *t, uint64_t rules, uint64_t left_out, uint64_t read_ns, bool failed)

@@ -20,7 +20,6 @@ struct telling_setup {
 	const char *socket, *metrics_file; /* "": none */
 	const char *sensor_name;
 	const struct limits *limits;
-	struct memory memory;
 	const struct board *workers, *hub;
 	size_t n_workers; /* at most TELLING_WORKERS */
 	/* Fills in at most cap interfaces, returns how many; on the telling thread. May be NULL. */
@@ -34,6 +33,8 @@ struct telling;
 
 /* Before rights are given up: the status socket and systemd's are opened. NULL: error is one sentence. */
 struct telling *telling_new(const struct telling_setup *s, char error[STATUS_ERROR]);
+/* What is mapped, once all is made: this is part of it. */
+void telling_memory(struct telling *t, const struct memory *m);
 /* The rules in force, at start and after a reload; failed: it kept the ones before. */
 void telling_policies(struct telling *t, uint64_t rules, uint64_t left_out, uint64_t read_ns, bool failed);
 /* What to poll for, for a second at most; returns how many. */

@@ -156,11 +156,13 @@ static void told(void **state)
 	assert_non_null(s.t);
 	struct pollfd fds[STATUS_FDS];
 	assert_int_equal(telling_fds(s.t, fds), 0);
+	telling_memory(s.t, &(struct memory){ .workers = 2, .worker_bytes = 8192, .hub_bytes = 4096 });
 	telling_policies(s.t, 432, 3, 1764000000 * SECOND, true);
 	post_all(&s, 100);
 	telling_serve(s.t, SECOND, 1764000001 * SECOND);
 	static const char *const lines[] = { "wardwatch_packets_total 200", "wardwatch_alerts_total 3",
-		"wardwatch_devices 7", "wardwatch_table_entries{table=\"flows\"} 10",
+		"wardwatch_devices 7", "wardwatch_memory_bytes{arena=\"workers\"} 8192",
+		"wardwatch_table_entries{table=\"flows\"} 10",
 		"wardwatch_table_capacity{table=\"flows\"} 524288",
 		"wardwatch_table_capacity{table=\"devices\"} 16384",
 		"wardwatch_worker_packets_total{worker=\"2\"} 100",
