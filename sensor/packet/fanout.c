@@ -25,7 +25,7 @@ struct program {
 	struct label transport, inner_ethernet, inner;
 };
 
-/* Words of the program's memory. AT and HASH are set before anything is read of a header behind IP. */
+/* Words of the program's memory. */
 enum word {
 	AT,    /* where the header in hand begins, from the network header on */
 	TYPE,  /* the EtherType or IP protocol that leads on */
@@ -431,8 +431,12 @@ static void transport(struct program *p)
 size_t fanout_program(struct sock_filter out[FANOUT_MOST])
 {
 	struct program p = { .out = out };
+	/* All words that another part reads have a value: the kernel's check does not see that a return ends
+	 * a path (check_load_and_stores() in its net/core/filter.c). */
 	op(&p, BPF_LD | BPF_IMM, 0);
 	put(&p, AT);
+	put(&p, TYPE);
+	put(&p, HASH);
 	op(&p, BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_PROTOCOL));
 	tags(&p);
 	pppoe(&p);

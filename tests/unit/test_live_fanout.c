@@ -3,9 +3,12 @@
  * number. That the kernel takes it is tests/e2e/live.py's. */
 #include "packet/fanout.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <setjmp.h>
 #include <cmocka.h>
 
@@ -321,6 +324,17 @@ static void test_short(void **state)
 	}
 }
 
+/* Any socket's filter goes through the checks that fanout's program does. */
+static void test_kernel_takes_it(void **state)
+{
+	(void)state;
+	struct sock_fprog f = { .len = (unsigned short)program_n, .filter = program };
+	int s = socket(AF_UNIX, SOCK_DGRAM, 0);
+	assert_return_code(s, errno);
+	assert_return_code(setsockopt(s, SOL_SOCKET, SO_ATTACH_FILTER, &f, sizeof f), errno);
+	close(s);
+}
+
 /* Pairs of neighbouring addresses spread over few workers. */
 static void test_spread(void **state)
 {
@@ -359,6 +373,7 @@ int main(void)
 		cmocka_unit_test(test_tunnels),
 		cmocka_unit_test(test_tunnel_outside),
 		cmocka_unit_test(test_short),
+		cmocka_unit_test(test_kernel_takes_it),
 		cmocka_unit_test(test_spread),
 	};
 	int failed = cmocka_run_group_tests(tests, setup, NULL);

@@ -3,7 +3,7 @@
 
 build_packages=(gcc cmake ninja-build pkg-config libpcap-dev libndpi-dev libyaml-dev libssl-dev zlib1g-dev
 	libvectorscan-dev ieee-data)
-test_packages=(git libcmocka-dev clang clang-format libclang-rt-dev python3 tshark jq)
+test_packages=(git libcmocka-dev clang clang-format libclang-rt-dev python3 tshark jq iproute2)
 
 # need PACKAGE...: installs those that are missing; says so before it does.
 need() {
