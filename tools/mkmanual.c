@@ -32,7 +32,7 @@ static void row(const char *head, const char *tail, const char *sentence)
 
 static void options(void)
 {
-	enum { OPT_EVENTS = 256, OPT_JSON, OPT_PRINT_CONFIG, OPT_VERSION };
+	enum { OPT_EVENTS = 256, OPT_STATE, OPT_JSON, OPT_PRINT_CONFIG, OPT_VERSION };
 	static const struct {
 		int letter;
 		const char *name, *argument, *sentence;

@@ -1,6 +1,8 @@
 #include "decide/baseline.h"
 
+#include "base/assert.h"
 #include "base/hash.h"
+#include "base/map.h"
 #include "packet/categories.h"
 #include "packet/dissect.h"
 
@@ -17,7 +19,9 @@ struct key {
 	uint64_t first_ns, last_ns, count;
 	uint32_t values, n_values;
 	uint32_t older, newer;
+	uint16_t baseline;
 	bool saturated;
+	bool unsaved;
 };
 
 struct value_seen {
@@ -35,10 +39,20 @@ struct baseline_run {
 	uint8_t says[MAX_BASELINES]; /* bits of enum baseline_is, of the event at hand */
 	uint16_t said[MAX_BASELINES];
 	size_t n_said;
+	uint64_t unsaved; /* keys */
+	uint32_t saving;  /* the key saved last in this sweep; 0: none */
+	uint8_t *record;  /* being written */
 };
 
 /* A key has several values: eight on average is a guess that wastes little when it is wrong. */
 enum { VALUES_PER_KEY = 8, SLOT = 16 };
+/* A record: version, hash, definition, key and so on, then the values. */
+enum {
+	RECORD_VERSION = 1,
+	RECORD_HEAD = 74,
+	RECORD_VALUE = 32,
+	RECORD_MOST = RECORD_HEAD + BASELINE_VALUES * RECORD_VALUE
+};
 
 struct baseline_run *baselines_start(const struct policy *p, const struct limits *l, struct counters *c)
 {
@@ -55,7 +69,8 @@ struct baseline_run *baselines_start(const struct policy *p, const struct limits
 	uint64_t keys = (l->policy_state_mib << 19) / one;
 	if (pool_init(&b->keys, sizeof(struct key), keys) &&
 		pool_init(&b->values, sizeof(struct value_seen), keys * VALUES_PER_KEY) &&
-		table_init(&b->key_of, keys) && table_init(&b->value_of, keys * VALUES_PER_KEY))
+		table_init(&b->key_of, keys) && table_init(&b->value_of, keys * VALUES_PER_KEY) &&
+		(b->record = map_new(RECORD_MOST)) != NULL)
 		return b;
 	baselines_stop(b);
 	return NULL;
@@ -69,6 +84,7 @@ void baselines_stop(struct baseline_run *b)
 	pool_fini(&b->values);
 	table_fini(&b->key_of);
 	table_fini(&b->value_of);
+	map_free(b->record, RECORD_MOST);
 	free(b);
 }
 
@@ -154,12 +170,14 @@ static void key_drop(struct baseline_run *b, uint32_t i)
 	values_drop(b, k);
 	lru_take(b, i);
 	table_del(&b->key_of, k->digest.a, i);
+	b->unsaved -= k->unsaved;
+	b->saving = b->saving == i ? 0 : b->saving;
 	pool_put(&b->keys, i);
 	b->counters->baseline_keys_lost++;
 }
 
 /* The key, the last to be let go; 0 when there is no room at all. */
-static uint32_t key_get(struct baseline_run *b, const struct digest *d, uint64_t now)
+static uint32_t key_get(struct baseline_run *b, size_t baseline, const struct digest *d, uint64_t now)
 {
 	uint32_t i;
 	for (uint32_t at = table_first(&b->key_of, d->a); (i = table_at(&b->key_of, at, d->a)) != TABLE_END;
@@ -174,7 +192,8 @@ static uint32_t key_get(struct baseline_run *b, const struct digest *d, uint64_t
 	i = pool_get(&b->keys);
 	if (!i)
 		return 0;
-	*key_at(b, i) = (struct key){ .digest = *d, .first_ns = now, .last_ns = now };
+	*key_at(b, i) =
+		(struct key){ .digest = *d, .baseline = (uint16_t)baseline, .first_ns = now, .last_ns = now };
 	table_put(&b->key_of, d->a, i);
 	lru_add(b, i);
 	return i;
@@ -252,6 +271,8 @@ static unsigned take(struct baseline_run *b, const struct baseline *base, uint32
 	k->last = *d;
 	k->last_ns = now;
 	k->count++;
+	b->unsaved += !k->unsaved;
+	k->unsaved = true;
 	return says;
 }
 
@@ -267,13 +288,13 @@ void baselines_event(struct baseline_run *b, const struct view *v, const struct 
 		struct digest key = { 0 }, value;
 		if (base->category != category)
 			continue;
-		digest_add(&key, &i, sizeof i);
+		digest_add(&key, &base->digest, sizeof base->digest);
 		if (!digest_fields(v, base->key, base->n_key, &key))
 			continue;
 		value = key;
 		if (!digest_fields(v, base->value, base->n_value, &value))
 			continue;
-		uint32_t ki = key_get(b, &key, e->ts_ns);
+		uint32_t ki = key_get(b, i, &key, e->ts_ns);
 		if (!ki)
 			continue;
 		b->says[i] = (uint8_t)take(b, base, ki, &value, e->ts_ns);
@@ -284,4 +305,147 @@ void baselines_event(struct baseline_run *b, const struct view *v, const struct 
 bool baselines_say(const struct baseline_run *b, unsigned baseline, enum baseline_is is)
 {
 	return baseline < b->all->n && b->says[baseline] >> is & 1;
+}
+
+/* ---- beyond the run ---------------------------------------------------------------------------------------
+ */
+
+static void put(uint8_t **at, uint64_t v, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		*(*at)++ = (uint8_t)(v >> 8 * i);
+}
+
+static void put_digest(uint8_t **at, const struct digest *d)
+{
+	put(at, d->a, 8);
+	put(at, d->b, 8);
+}
+
+static struct digest take_digest(struct cur *c)
+{
+	uint64_t a = cur_le64(c);
+	return (struct digest){ a, cur_le64(c) };
+}
+
+static uint64_t record_hash(struct bytes behind_hash)
+{
+	return hash_bytes(&one, behind_hash.p, behind_hash.n);
+}
+
+static struct bytes record_of(const struct baseline_run *b, const struct key *k)
+{
+	uint8_t *at = b->record + 9, *head = b->record;
+	put(&at, b->all->list[k->baseline].digest, 8);
+	put_digest(&at, &k->digest);
+	put_digest(&at, &k->last);
+	put(&at, k->first_ns, 8);
+	put(&at, k->last_ns, 8);
+	put(&at, k->count, 8);
+	put(&at, k->saturated, 1);
+	for (uint32_t i = k->values; i; i = value_at(b, i)->next) {
+		const struct value_seen *v = value_at(b, i);
+		put_digest(&at, &v->digest);
+		put(&at, v->last_ns, 8);
+		put(&at, v->count, 8);
+	}
+	struct bytes record = bytes_of(b->record, (size_t)(at - b->record));
+	ASSERT(record.n <= RECORD_MOST);
+	put(&head, RECORD_VERSION, 1);
+	put(&head, record_hash(bytes_from(record, 9)), 8);
+	return record;
+}
+
+bool baselines_save(struct baseline_run *b, struct baseline_record *out)
+{
+	uint32_t i = b->saving ? b->saving : b->newest;
+	while (i && b->unsaved && !key_at(b, i)->unsaved)
+		i = key_at(b, i)->older;
+	if (!i || !b->unsaved) {
+		b->saving = 0;
+		return false;
+	}
+	struct key *k = key_at(b, i);
+	*out = (struct baseline_record){ .name = b->all->list[k->baseline].name,
+		.key = bytes_of(&k->digest, sizeof k->digest),
+		.state = record_of(b, k),
+		.first_ns = k->first_ns,
+		.last_ns = k->last_ns,
+		.observations = k->count };
+	k->unsaved = false;
+	b->unsaved--;
+	b->saving = i;
+	return true;
+}
+
+static int defined_as(const struct baseline_run *b, uint64_t digest)
+{
+	for (size_t i = 0; i < b->all->n; i++)
+		if (b->all->list[i].digest == digest)
+			return (int)i;
+	return -1;
+}
+
+/* The oldest so far: what comes later was seen before. */
+static void lru_add_oldest(struct baseline_run *b, uint32_t i)
+{
+	struct key *k = key_at(b, i);
+	k->newer = b->oldest;
+	k->older = 0;
+	*(b->oldest ? &key_at(b, b->oldest)->older : &b->newest) = i;
+	b->oldest = i;
+}
+
+static uint32_t restore_value(struct baseline_run *b, struct cur *c)
+{
+	uint32_t i = pool_get(&b->values);
+	if (!i)
+		return 0;
+	struct value_seen v = { .digest = take_digest(c) };
+	v.last_ns = cur_le64(c);
+	v.count = cur_le64(c);
+	*value_at(b, i) = v;
+	table_put(&b->value_of, v.digest.a, i);
+	return i;
+}
+
+static bool restore_key(struct baseline_run *b, unsigned baseline, struct cur *c)
+{
+	struct key k = { .baseline = (uint16_t)baseline, .digest = take_digest(c) };
+	k.last = take_digest(c);
+	k.first_ns = cur_le64(c);
+	k.last_ns = cur_le64(c);
+	k.count = cur_le64(c);
+	k.saturated = cur_u8(c) & 1;
+	size_t n = cur_left(c) / RECORD_VALUE;
+	if (!cur_ok(c) || n > BASELINE_VALUES || n > b->values.cap - b->values.used ||
+		b->keys.used == b->keys.cap)
+		return false;
+	uint32_t i = pool_get(&b->keys);
+	if (!i)
+		return false;
+	*key_at(b, i) = k;
+	table_put(&b->key_of, k.digest.a, i);
+	lru_add_oldest(b, i);
+	uint32_t *to = &key_at(b, i)->values;
+	for (; n > 0; n--) {
+		uint32_t at = restore_value(b, c);
+		if (!at)
+			break;
+		*to = at;
+		to = &value_at(b, at)->next;
+		key_at(b, i)->n_values++;
+	}
+	return true;
+}
+
+bool baselines_restore(struct baseline_run *b, struct bytes state)
+{
+	struct cur c = cur_of(state);
+	uint8_t version = cur_u8(&c);
+	uint64_t hash = cur_le64(&c);
+	if (!cur_ok(&c) || version != RECORD_VERSION || hash != record_hash(cur_peek(&c)))
+		return false;
+	int baseline = defined_as(b, cur_le64(&c));
+	return baseline >= 0 && restore_key(b, (unsigned)baseline, &c);
 }

@@ -12,8 +12,7 @@
  * modifier, where a field would stand: `peer_of_device|baseline: new`.
  *
  * All keys and values stand in two pools that are mapped at start, half of limits.policy_state_mib; when one
- * is full the key longest not seen makes room, counted. They live as long as the run. Hub thread; no
- * allocation.
+ * is full the key longest not seen makes room, counted. Hub thread; no allocation.
  */
 #ifndef WW_DECIDE_BASELINE_H
 #define WW_DECIDE_BASELINE_H
@@ -31,6 +30,7 @@ struct baseline {
 	unsigned n_key, n_value;
 	uint64_t learn_ns, forget_ns; /* forget_ns 0: never */
 	uint64_t min_observations, rare_below;
+	uint64_t digest; /* of its name and fields: what was learnt for another definition is not its own */
 };
 
 struct baselines {
@@ -50,6 +50,18 @@ struct baseline_run *baselines_start(const struct policy *p, const struct limits
 void baselines_stop(struct baseline_run *b);
 /* Takes the event that the view looks at; until the next one, baselines_say tells what it was. */
 void baselines_event(struct baseline_run *b, const struct view *v, const struct event *e, unsigned category);
+/* What was learnt, as records that outlive the process: a key with its values each, of which hashes alone are
+ * kept. baselines_save gives the next key that has changed since it was last given, false at the end of the
+ * sweep; name is the baseline's, key tells the record from others; valid until the next call of anything. */
+struct baseline_record {
+	const char *name;
+	struct bytes key, state;
+	uint64_t first_ns, last_ns, observations;
+};
+bool baselines_save(struct baseline_run *b, struct baseline_record *out);
+/* Before the first event, latest seen first. False: damaged, of a baseline that is no more or was changed, or
+ * there is no room. */
+bool baselines_restore(struct baseline_run *b, struct bytes state);
 bool baselines_say(const struct baseline_run *b, unsigned baseline, enum baseline_is is);
 
 #endif

@@ -1,6 +1,8 @@
 /* `kind: baselines` documents. */
 #include "decide/baseline.h"
 
+#include "base/hash.h"
+
 #include <stdio.h>
 
 int baselines_find(const struct baselines *b, unsigned category, struct bytes name)
@@ -53,6 +55,23 @@ static uint64_t read_count(struct loader *l, const struct yaml_node *body, const
 	return v && v->type == YAML_INT && v->integer > 0 ? (uint64_t)v->integer : 0;
 }
 
+static uint64_t definition(const struct event_schema *s, const struct baseline *b)
+{
+	static const struct hash_key key = { 0x6b6e6f776e206173, 0x6465736372696265 };
+	struct bytes category = s->category[b->category];
+	uint64_t mix[2] = { hash_bytes(&key, category.p, category.n),
+		hash_bytes(&key, b->name, strlen(b->name)) };
+	uint64_t sum = hash_bytes(&key, mix, sizeof mix);
+	for (unsigned i = 0; i < b->n_key + b->n_value; i++) {
+		bool is_key = i < b->n_key;
+		const char *field = s->field[is_key ? b->key[i] : b->value[i - b->n_key]].name;
+		mix[0] = sum + is_key;
+		mix[1] = hash_bytes(&key, field, strlen(field));
+		sum = hash_bytes(&key, mix, sizeof mix);
+	}
+	return sum;
+}
+
 static void read_baseline(struct loader *l, const struct yaml_node *name, const struct yaml_node *body)
 {
 	static const char *const keys[] = { "event", "key", "value", "learn", "min-observations", "forget",
@@ -90,6 +109,7 @@ static void read_baseline(struct loader *l, const struct yaml_node *name, const 
 		b->forget_ns = load_duration(l, yaml_get(body, "forget"));
 	b->min_observations = read_count(l, body, "min-observations");
 	b->rare_below = read_count(l, body, "rare-below");
+	b->digest = definition(l->p->schema, b);
 	all->categories.word[b->category / 64] |= UINT64_C(1) << b->category % 64;
 }
 

@@ -415,6 +415,7 @@ void inventory_feed(struct inventory *inv, const struct event *e)
 {
 	inv->now = e;
 	inv->fed++;
+	inv->packets = e->packet > inv->packets ? e->packet : inv->packets;
 	inv->n_touched = 0;
 	if (e->record == RECORD_OBSERVATION)
 		observe(inv, e);

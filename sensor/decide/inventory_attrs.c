@@ -1,6 +1,7 @@
 /* What is known: values with their provenance, and the judgement of the fingerprints on them. */
 #include "decide/inventory_nodes.h"
 
+#include "decide/mask.h"
 #include "decide/types.h"
 #include "packet/categories.h"
 
@@ -27,19 +28,19 @@ const struct value *value_best(const struct device *n, enum attr a)
 	return best;
 }
 
-static void value_set(
-	struct value *v, struct bytes text, unsigned confidence, const char *source, const struct event *e)
+static void value_set(const struct inventory *inv, struct value *v, struct bytes text, unsigned confidence,
+	const char *source)
 {
 	v->len = (uint8_t)(text.n < VALUE_BYTES ? text.n : VALUE_BYTES);
 	memcpy(v->text, text.p, v->len);
 	v->confidence = (uint8_t)confidence;
 	v->source = source;
-	v->packet = e->packet;
-	v->first_ns = v->last_ns = e->ts_ns;
+	v->masked = false;
+	v->packet = inv->packets_before + inv->now->packet;
+	v->first_ns = v->last_ns = inv->now->ts_ns;
 }
 
-static struct value *value_add(
-	struct device *n, enum attr a, struct bytes text, unsigned confidence, const char *source)
+static struct value *value_new(struct device *n)
 {
 	struct inventory *inv = n->inv;
 	uint32_t i = pool_get(&inv->values);
@@ -50,12 +51,50 @@ static struct value *value_add(
 	}
 	if (!i)
 		return NULL;
-	struct value *v = value_at(inv, i);
-	v->attr = (uint8_t)a;
-	value_set(v, text, confidence, source, inv->now);
 	*(n->last_value ? &value_at(inv, n->last_value)->next : &n->values) = i;
 	n->last_value = i;
+	return value_at(inv, i);
+}
+
+static struct value *value_add(
+	struct device *n, enum attr a, struct bytes text, unsigned confidence, const char *source)
+{
+	struct value *v = value_new(n);
+	if (!v)
+		return NULL;
+	v->attr = (uint8_t)a;
+	value_set(n->inv, v, text, confidence, source);
 	return v;
+}
+
+bool value_restore(struct device *n, const struct value *as)
+{
+	struct value *v = value_new(n);
+	if (!v)
+		return false;
+	*v = *as;
+	v->next = 0;
+	return true;
+}
+
+/* Can it be this text that was masked so? */
+static bool is_unmasked(const struct value *v, struct bytes text)
+{
+	struct bytes shown = value_text(v), mark = bytes_str(MASKED);
+	size_t at = bytes_find(shown, 0, mark);
+	if (!bytes_eq(bytes_first(shown, at), bytes_first(text, at)))
+		return false;
+	text = bytes_from(text, at);
+	for (shown = bytes_from(shown, at + mark.n); shown.n; shown = bytes_from(shown, at + mark.n)) {
+		at = bytes_find(shown, 0, mark);
+		if (at == shown.n) /* the rest of it ends the text */
+			return text.n >= at && bytes_eq(shown, bytes_from(text, text.n - at));
+		size_t found = at ? bytes_find(text, 0, bytes_first(shown, at)) : 0;
+		if (found == text.n)
+			return false;
+		text = bytes_from(text, found + at);
+	}
+	return true;
 }
 
 /* Attributes of which a device has one all its life: two of them are two devices, or a device that lies. */
@@ -76,7 +115,7 @@ static bool one_changes(
 		asset_event(n, ASSET_EV_UPDATED, v->attr, value_text(v), text);
 	if (confidence < v->confidence)
 		return false;
-	value_set(v, text, confidence, source, n->inv->now);
+	value_set(n->inv, v, text, confidence, source);
 	return true;
 }
 
@@ -91,8 +130,15 @@ bool value_put(struct device *n, enum attr a, struct bytes text, unsigned confid
 		if (v->attr != a || v->by_fingerprint)
 			continue;
 		same_attr++;
+		if (v->masked && is_unmasked(v, text)) {
+			uint64_t first_ns = v->first_ns;
+			value_set(n->inv, v, text, confidence, source);
+			v->first_ns = first_ns;
+			node_root(n)->dirty = true;
+			return true;
+		}
 		if (bytes_eq(value_text(v), text)) {
-			v->last_ns = n->inv->now->ts_ns;
+			seen_at(&v->first_ns, &v->last_ns, n->inv->now->ts_ns);
 			if (confidence <= v->confidence)
 				return false;
 			v->confidence = (uint8_t)confidence;
@@ -295,10 +341,10 @@ void device_judge(struct device *root)
 
 /* ---- reading ----------------------------------------------------------------------------------------- */
 
-static void fill(const struct value *v, struct attr_value *out)
+static void fill(const struct inventory *inv, const struct value *v, struct attr_value *out)
 {
-	*out = (struct attr_value){ value_text(v), v->confidence, v->source, v->by_fingerprint, v->packet,
-		v->first_ns, v->last_ns };
+	*out = (struct attr_value){ value_text(v), v->confidence, v->source, v->by_fingerprint,
+		packet_here(inv, v->packet), v->first_ns, v->last_ns };
 }
 
 static bool better(const struct value *v, const struct value *best)
@@ -334,12 +380,12 @@ bool device_attr(const struct device *d, enum attr a, unsigned i, struct attr_va
 				if (better(v, best))
 					best = v;
 			} else if (!told_before(root, v) && i-- == 0) {
-				fill(v, out);
+				fill(d->inv, v, out);
 				return true;
 			}
 		}
 	if (attr_rows[a].many || !best || i > 0)
 		return false;
-	fill(best, out);
+	fill(d->inv, best, out);
 	return true;
 }

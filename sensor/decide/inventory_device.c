@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-static bool is_listed(const struct device *root)
+bool device_is_listed(const struct device *root)
 {
 	bool strong = false;
 	TREE_EACH (n, (struct device *)(uintptr_t)root) {
@@ -80,7 +80,7 @@ void inventory_each(const struct inventory *inv, void (*fn)(void *arg, const str
 		struct device *root = node_root(node_at(inv, i));
 		bool done = root->walk == mark;
 		node_at(inv, i)->walk = root->walk = mark;
-		if (!done && is_listed(root))
+		if (!done && device_is_listed(root))
 			fn(arg, root);
 	}
 }
@@ -213,7 +213,7 @@ bool device_is_router(const struct device *d)
 
 uint64_t device_first_packet(const struct device *d)
 {
-	return first_node(d)->packet;
+	return packet_here(d->inv, first_node(d)->packet);
 }
 
 void device_times(const struct device *d, uint64_t *first_ns, uint64_t *last_ns)

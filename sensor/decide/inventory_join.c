@@ -327,7 +327,7 @@ void join_claimed(struct device *m, const struct addr *ip, bool lease)
 		found_elsewhere(c);
 	} else if (!lease && vlan && claims_twin(m, a, c)) {
 		take_twin(m, a, vlan);
-	} else if (lease || inv->now->ts_ns - c->last_ns > TAKEOVER_NS) {
+	} else if (lease || inv->now->ts_ns > c->last_ns + TAKEOVER_NS) {
 		hand_over(m, a);
 	} else {
 		contest(m, a, c);

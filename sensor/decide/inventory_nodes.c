@@ -120,7 +120,7 @@ void node_touch(struct device *n)
 	touch_one(n);
 	touch_one(node_root(n));
 	if (n->inv->now)
-		n->last_ns = n->inv->now->ts_ns;
+		seen_at(&n->first_ns, &n->last_ns, n->inv->now->ts_ns);
 }
 
 void node_vlan(struct device *n, uint16_t vlan)
@@ -258,10 +258,17 @@ static uint64_t mac_key(const struct inventory *inv, const struct mac *m, uint16
 	return key_hash(inv, NODE_MAC, m->b, sizeof m->b, segment, segment ? vni : 0);
 }
 
-static uint64_t identity_key(const struct inventory *inv, struct bytes key)
+/* Of what is kept of the key, so that a restored node is found by it. */
+static uint64_t identity_key(const struct inventory *inv, const uint8_t identity[IDENTITY_BYTES])
 {
-	uint64_t h = hash_bytes(&inv->hash, key.p, key.n);
-	return key_hash(inv, NODE_IDENTITY, &h, sizeof h, 0, 0);
+	return key_hash(inv, NODE_IDENTITY, identity, IDENTITY_BYTES, 0, 0);
+}
+
+static void identity_of(struct bytes key, uint8_t out[IDENTITY_BYTES])
+{
+	uint8_t sum[32];
+	sha256_of(key, sum);
+	memcpy(out, sum, IDENTITY_BYTES);
 }
 
 /* 64 bits of a keyed hash stand for the key of an identity; addresses and MACs are compared. */
@@ -292,7 +299,40 @@ struct device *find_mac(const struct inventory *inv, const struct mac *m, uint16
 
 struct device *find_identity(const struct inventory *inv, struct bytes key)
 {
-	return find(inv, identity_key(inv, key), NODE_IDENTITY, NULL, NULL);
+	uint8_t identity[IDENTITY_BYTES];
+	identity_of(key, identity);
+	return find(inv, identity_key(inv, identity), NODE_IDENTITY, NULL, NULL);
+}
+
+static void made_append(struct device *n)
+{
+	struct inventory *inv = n->inv;
+	n->made_before = inv->made_last;
+	n->made_after = 0;
+	*(n->made_before ? &node_at(inv, n->made_before)->made_after : &inv->made_first) = node_index(n);
+	inv->made_last = node_index(n);
+}
+
+/* A place in the pool and in the orders, and nothing more. */
+static struct device *node_place(struct inventory *inv, uint32_t gen)
+{
+	uint32_t i = pool_get(&inv->nodes);
+	if (!i)
+		return NULL;
+	struct device *n = node_at(inv, i);
+	n->inv = inv;
+	inv->gens[i] = gen;
+	inv->roots++;
+	lru_append(n);
+	made_append(n);
+	return n;
+}
+
+static void node_open(struct device *n, uint64_t key)
+{
+	n->key = key;
+	table_put(&n->inv->keys, key, node_index(n));
+	n->in_table = true;
 }
 
 static struct device *node_new(struct inventory *inv, enum node_kind kind, uint64_t key)
@@ -305,23 +345,13 @@ static struct device *node_new(struct inventory *inv, enum node_kind kind, uint6
 		inv->counters->full_addresses++;
 		node_make_room(inv);
 	}
-	uint32_t i = pool_get(&inv->nodes);
-	if (!i)
+	struct device *n = node_place(inv, ++inv->gen);
+	if (!n)
 		return NULL;
-	struct device *n = node_at(inv, i);
-	n->inv = inv;
 	n->kind = (uint8_t)kind;
-	n->key = key;
-	n->packet = inv->now->packet;
+	node_open(n, key);
+	n->packet = inv->packets_before + inv->now->packet;
 	n->first_ns = n->last_ns = inv->now->ts_ns;
-	inv->gens[i] = ++inv->gen;
-	inv->roots++;
-	table_put(&inv->keys, key, i);
-	n->in_table = true;
-	lru_append(n);
-	n->made_before = inv->made_last;
-	*(n->made_before ? &node_at(inv, n->made_before)->made_after : &inv->made_first) = i;
-	inv->made_last = i;
 	n->dirty = true;
 	node_touch(n);
 	return n;
@@ -372,15 +402,63 @@ struct device *get_mac(struct inventory *inv, const struct mac *m, uint16_t vlan
 struct device *get_identity(struct inventory *inv, struct bytes key)
 {
 	struct device *n = find_identity(inv, key);
-	uint8_t sum[32];
+	uint8_t identity[IDENTITY_BYTES];
 	if (n)
 		return n;
-	n = node_new(inv, NODE_IDENTITY, identity_key(inv, key));
-	if (n) {
-		sha256_of(key, sum);
-		memcpy(n->identity, sum, sizeof n->identity);
-	}
+	identity_of(key, identity);
+	n = node_new(inv, NODE_IDENTITY, identity_key(inv, identity));
+	if (n)
+		memcpy(n->identity, identity, sizeof n->identity);
 	return n;
+}
+
+/* ---- what was known before this run ---------------------------------------------------------------------
+ */
+
+static uint64_t key_again(const struct inventory *inv, const struct device *as)
+{
+	if (as->kind == NODE_IP)
+		return ip_key(inv, &as->ip, as->segment, as->vni);
+	if (as->kind == NODE_MAC)
+		return mac_key(inv, &as->mac, as->segment, as->vni);
+	return identity_key(inv, as->identity);
+}
+
+struct device *node_restore(struct inventory *inv, const struct device *as, uint32_t gen)
+{
+	uint64_t key = key_again(inv, as);
+	const struct addr *ip = as->kind == NODE_IP ? &as->ip : NULL;
+	const struct mac *mac = as->kind == NODE_MAC ? &as->mac : NULL;
+	bool is_known = as->in_table && find(inv, key, as->kind, ip, mac);
+	if (is_known || inv->roots >= inv->limits.devices)
+		return NULL;
+	struct device *n = node_place(inv, gen);
+	if (!n)
+		return NULL;
+	uint32_t older = n->older, newer = n->newer, before = n->made_before, after = n->made_after;
+	*n = *as;
+	n->inv = inv;
+	n->in_table = false;
+	n->older = older;
+	n->newer = newer;
+	n->made_before = before;
+	n->made_after = after;
+	n->dirty = true;
+	if (as->in_table)
+		node_open(n, key);
+	n->key = key;
+	inv->gen = gen > inv->gen ? gen : inv->gen;
+	inv->has_twins |= ip && n->segment && !addr_is_link_local(ip);
+	return n;
+}
+
+void nodes_reorder(struct inventory *inv, const uint32_t *by_creation, const uint32_t *by_sight, size_t n)
+{
+	inv->made_first = inv->made_last = inv->oldest = inv->newest = 0;
+	for (size_t i = 0; i < n; i++) {
+		made_append(node_at(inv, by_creation[i]));
+		lru_append(node_at(inv, by_sight[i]));
+	}
 }
 
 /* ---- what addresses say of themselves ----------------------------------------------------------------- */

@@ -24,6 +24,7 @@ enum {
 	CANDIDATES = 4,
 	NODE_VLANS = 8,
 	LABEL_BYTES = 64,
+	IDENTITY_BYTES = 16,
 	MADE_MOST = 4, /* whoever sends data of more devices made by others is no maker of any */
 	NEXT_HOPS = 3, /* so many addresses elsewhere, and the MAC that gets their packets is a router's */
 };
@@ -56,6 +57,7 @@ struct value {
 	uint32_t next; /* on the same node, in the order they came */
 	uint8_t attr, confidence, len;
 	bool by_fingerprint;
+	bool masked; /* restored, with something masked: gives way to what it can have been */
 	const char *source;
 	uint64_t packet, first_ns, last_ns;
 	uint8_t text[VALUE_BYTES];
@@ -103,9 +105,10 @@ struct device {
 	struct ref made[MADE_KINDS][MADE_MOST];
 	bool made_more[MADE_KINDS];
 	/* NODE_IDENTITY */
-	struct ref sender;        /* who carried it, or said it of itself */
-	struct ref told_first;    /* by whom it was told of first */
-	uint8_t identity[16];     /* SHA-256 of its key, cut: the id must not hang on the run's seed */
+	struct ref sender;                /* who carried it, or said it of itself */
+	struct ref told_first;            /* by whom it was told of first */
+	uint8_t identity[IDENTITY_BYTES]; /* SHA-256 of its key, cut: the id must not hang on the run's seed
+					   */
 	bool is_strong;           /* has a serial number or EUI-64 of its own: can be a device by itself */
 	bool stated;              /* somebody said it of itself */
 	uint8_t made_kind, proto; /* MADE_*; the protocol that tells of it */
@@ -136,6 +139,8 @@ struct inventory {
 	bool has_twins;   /* some address is used in two VLANs by two hosts: there are nodes of one VLAN's */
 	uint64_t fed;     /* records so far */
 	uint64_t changes; /* of devices so far */
+	/* nodes and values count packets through all runs: of earlier ones, and of this one */
+	uint64_t packets_before, packets;
 	const struct event *now;
 	void (*on_asset)(void *arg, const struct event *asset);
 	void *on_asset_arg;
@@ -174,6 +179,11 @@ void node_unlink(struct device *n);
 struct device *find_ip(const struct inventory *inv, const struct addr *ip, uint16_t vlan, uint32_t vni);
 struct device *find_mac(const struct inventory *inv, const struct mac *m, uint16_t vlan, uint32_t vni);
 struct device *find_identity(const struct inventory *inv, struct bytes key);
+/* A node of an earlier run by what its key is made of; NULL: no room, or there is such a node. Not yet in any
+ * tree. */
+struct device *node_restore(struct inventory *inv, const struct device *as, uint32_t gen);
+/* When all are there: the orders by creation and by last sight. */
+void nodes_reorder(struct inventory *inv, const uint32_t *by_creation, const uint32_t *by_sight, size_t n);
 /* The same, made if there is none; never NULL unless the pool refuses (tests). */
 struct device *get_ip(struct inventory *inv, const struct addr *ip, uint16_t vlan, uint32_t vni);
 struct device *get_mac(struct inventory *inv, const struct mac *m, uint16_t vlan, uint32_t vni);
@@ -205,6 +215,19 @@ bool value_put(struct device *n, enum attr a, struct bytes v, unsigned confidenc
 /* The best value of a on that node alone, or NULL. */
 const struct value *value_best(const struct device *n, enum attr a);
 void values_free(struct device *n);
+/* A value as it was restored; false: no room. */
+bool value_restore(struct device *n, const struct value *v);
+/* Captures of earlier days may be read later. */
+static inline void seen_at(uint64_t *first_ns, uint64_t *last_ns, uint64_t now_ns)
+{
+	*first_ns = now_ns < *first_ns ? now_ns : *first_ns;
+	*last_ns = now_ns > *last_ns ? now_ns : *last_ns;
+}
+/* This run's packet number; 0: of an earlier run. */
+static inline uint64_t packet_here(const struct inventory *inv, uint64_t packet)
+{
+	return packet > inv->packets_before ? packet - inv->packets_before : 0;
+}
 /* Asks the fingerprints anew if something changed. */
 void device_judge(struct device *root);
 void mac_describe(struct device *m); /* vendor and class from its prefix */
@@ -245,6 +268,10 @@ void maker_rebind(struct device *n);                       /* after n's device w
 /* That identity is bound to `at`: has s, of another device, as good a claim to it? By the data alone everyone
  * has who passes them on, and routers go by others' titles: it must have the maker's card and the title. */
 bool maker_contends(const struct device *s, const struct device *at, const struct device *id);
+
+/* ---- inventory_device.c ------------------------------------------------------------------------------ */
+
+bool device_is_listed(const struct device *root);
 
 /* ---- inventory.c ---------------------------------------------------------------------------------- */
 

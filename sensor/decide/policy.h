@@ -63,6 +63,8 @@ void policy_event(struct policy_run *r, const struct event *e);
 /* Closes all windows (end of the run). */
 void policy_finish(struct policy_run *r);
 void policy_stop(struct policy_run *r);
+/* What this run has learnt to be usual (baseline.h): to be saved and restored. */
+struct baseline_run *policy_baselines(struct policy_run *r);
 
 /* ---- tests (policy-language.md section 19) ------------------------------------------------------- */
 

@@ -243,3 +243,8 @@ void policy_finish(struct policy_run *r)
 	fold_close(r->fold, r, UINT64_MAX);
 	suppress_clock(r, UINT64_MAX);
 }
+
+struct baseline_run *policy_baselines(struct policy_run *r)
+{
+	return r->baselines;
+}

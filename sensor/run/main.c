@@ -24,6 +24,7 @@ struct program {
 	struct capture *captures[OPTIONS_WORKERS]; /* the same ones, for each worker */
 	struct mask *mask;
 	struct outputs *outputs;
+	struct store *store;
 	struct progress progress;
 	struct diag diag;
 };
@@ -180,6 +181,8 @@ static bool prepare(struct program *p)
 	if (!open_captures(p))
 		return false;
 	p->oui = oui_open(OUI_DIR);
+	if (p->options.state && !(p->store = store_open(p->options.state, &p->diag)))
+		return false;
 	return open_outputs(p);
 }
 
@@ -195,6 +198,9 @@ static int run(struct program *p)
 		.fingerprints = policy_fingerprints(p->policy),
 		.oui = p->oui,
 		.outputs = p->outputs,
+		.store = p->store,
+		.mask = p->mask,
+		.doc = { .sensor_name = p->config.sensor_name, .zones = policy_zones(p->policy) },
 		.inputs = p->options.reads,
 		.n_inputs = p->options.n_reads,
 		.progress = progress_show,
@@ -206,6 +212,7 @@ static int run(struct program *p)
 static void fini(struct program *p)
 {
 	outputs_close(p->outputs);
+	store_close(p->store);
 	mask_free(p->mask);
 	for (unsigned i = 0; i < p->options.workers; i++)
 		capture_close(p->captures[i]);

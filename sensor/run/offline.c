@@ -27,6 +27,7 @@ struct run {
 	struct reader *readers;
 	struct lane *lanes;
 	struct hub hub;
+	struct state *state; /* or NULL */
 	_Atomic bool failed; /* an output cannot be written: the rest need not be read */
 };
 
@@ -151,7 +152,8 @@ static bool run_threads(struct run *r)
 /* ---- the end ---------------------------------------------------------------------------------------------
  */
 
-static void summarise(struct run *r, struct run_summary *sum, struct diag *d)
+/* False: the run is not kept, which was said. */
+static bool summarise(struct run *r, struct run_summary *sum, struct diag *d)
 {
 	const struct offline *o = r->o;
 	uint64_t malformed[PROTO_N] = { 0 }, events[PROTO_N] = { 0 }, junk[PROTO_N] = { 0 };
@@ -178,7 +180,12 @@ static void summarise(struct run *r, struct run_summary *sum, struct diag *d)
 	sum->peak_kib = peak_kib();
 	hub_finish(&r->hub);
 	counters_add(&counters, &r->hub.counters);
-	(void)outputs_finish(o->outputs, r->hub.inventory, sum);
+	if (!outputs_finish(o->outputs, r->hub.inventory, sum))
+		return true; /* a run that failed is to be run again: nothing of it is kept */
+	if (!r->state || state_save(r->state, o->store, sum->first_ns, sum->last_ns))
+		return true;
+	diag_add(d, DIAG_ERROR, "-", 0, 0, "", "%s", store_error(o->store));
+	return false;
 }
 
 static bool prepare(struct run *r)
@@ -209,7 +216,8 @@ static bool prepare(struct run *r)
 		if (!worker_init(&rd->worker, &ws))
 			return false;
 	}
-	return hub_init(&r->hub, &hs);
+	return hub_init(&r->hub, &hs) && (!o->store || (r->state = state_new(r->hub.inventory, r->hub.policy,
+								o->mask, &o->doc)) != NULL);
 }
 
 static int run_prepared(struct run *r, double begun, struct diag *d)
@@ -229,13 +237,13 @@ static int run_prepared(struct run *r, double begun, struct diag *d)
 		code = 2;
 	}
 	sum.seconds = seconds_now() - begun;
-	summarise(r, &sum, d);
+	bool is_saved = summarise(r, &sum, d);
 	if (!fine)
 		diag_add(d, DIAG_ERROR, "-", 0, 0, "", "%u threads cannot be started: -j says how many",
 			o->n_workers);
 	if (!outputs_ok(o->outputs))
 		diag_add(d, DIAG_ERROR, "-", 0, 0, "", "%s", outputs_error(o->outputs));
-	return fine && outputs_ok(o->outputs) ? code : 1;
+	return fine && outputs_ok(o->outputs) && is_saved ? code : 1;
 }
 
 static void *zeroed(size_t align, size_t n)
@@ -251,11 +259,13 @@ int offline_run(const struct offline *o, struct diag *d)
 	int code = 1;
 	r.readers = zeroed(_Alignof(struct reader), o->n_workers * sizeof *r.readers);
 	r.lanes = zeroed(_Alignof(struct lane), o->n_workers * sizeof *r.lanes);
-	if (prepare(&r))
+	bool is_ready = prepare(&r);
+	if (is_ready && (!o->store || state_restore(o->store, r.hub.inventory, r.hub.policy, d)))
 		code = run_prepared(&r, begun, d);
-	else
+	else if (!is_ready)
 		diag_add(
 			d, DIAG_ERROR, "-", 0, 0, "", "not enough memory for the limits that are configured");
+	state_free(r.state);
 	hub_fini(&r.hub);
 	for (unsigned i = 0; r.readers && i < o->n_workers; i++)
 		worker_fini(&r.readers[i].worker);

@@ -8,6 +8,7 @@
 
 #include "packet/capture.h"
 #include "run/hub.h"
+#include "run/state.h"
 #include "run/worker.h"
 
 enum { OFFLINE_WORKERS = 64 };
@@ -22,6 +23,9 @@ struct offline {
 	const struct fingerprints *fingerprints; /* may be NULL */
 	struct oui *oui;                         /* may be NULL */
 	struct outputs *outputs;
+	struct store *store; /* what earlier runs knew, and this one will have known; may be NULL */
+	struct mask *mask;   /* of the outputs; with a store */
+	struct doc_context doc;
 	const char *const *inputs; /* as named on the command line */
 	size_t n_inputs;
 	/* Now and then, on some thread of the run; total 0: not known. May be NULL. */

@@ -10,7 +10,7 @@ struct option_row {
 };
 
 /* Long options without a letter; a plain word is 1 to getopt. */
-enum { OPT_WORD = 1, OPT_EVENTS = 256, OPT_JSON, OPT_PRINT_CONFIG, OPT_VERSION };
+enum { OPT_WORD = 1, OPT_EVENTS = 256, OPT_STATE, OPT_JSON, OPT_PRINT_CONFIG, OPT_VERSION };
 
 static const struct option_row rows[] = {
 #define OPTION(letter, name, argument, sentence) { letter, name, argument, sentence },
@@ -95,6 +95,8 @@ static bool take(struct options *o, int letter, const char *value)
 	case OPT_EVENTS:
 		o->events = true;
 		return true;
+	case OPT_STATE:
+		return set_once(o, &o->state, value, "the state file (--state) %s");
 	case OPT_JSON:
 		o->json = true;
 		return true;
@@ -189,7 +191,8 @@ void options_help(FILE *out)
 			snprintf(left, sizeof left, "-%c, --%s%s%s", rows[i].letter, rows[i].name,
 				has ? " " : "", rows[i].argument);
 		else
-			snprintf(left, sizeof left, "    --%s", rows[i].name);
+			snprintf(left, sizeof left, "    --%s%s%s", rows[i].name, has ? " " : "",
+				rows[i].argument);
 		fprintf(out, "  %-27s %s\n", left, rows[i].sentence);
 	}
 	fputs("\nExit status: 0 done; 1 an option, a policy, an output or a file that is no capture;\n"

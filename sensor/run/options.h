@@ -17,8 +17,8 @@ struct options {
 	size_t n_reads;
 	const char **policies; /* folders or files, in the order given; with n_policies 0 the default */
 	size_t n_policies;
-	const char *output, *config; /* NULL: not given */
-	unsigned workers;            /* 1 to OPTIONS_WORKERS */
+	const char *output, *config, *state; /* NULL: not given */
+	unsigned workers;                    /* 1 to OPTIONS_WORKERS */
 	bool events, json, quiet, print_config, version, help;
 	char error[256]; /* one sentence when options_parse is false */
 };

@@ -1,0 +1,153 @@
+#include "run/state.h"
+
+#include "decide/baseline.h"
+#include "decide/inventory_state.h"
+
+#include <stdlib.h>
+
+/* ---- restoring ----------------------------------------------------------------------------------------- */
+
+struct restoring {
+	struct inventory *inv;
+	struct baseline_run *baselines;
+	unsigned devices_lost;
+};
+
+static void restore_device(void *arg, const char *name, struct bytes state)
+{
+	struct restoring *r = arg;
+	(void)name;
+	r->devices_lost += !inventory_restore(r->inv, state);
+}
+
+/* Of a baseline that is no more, or was changed, nothing is needed: that is no loss to tell of. */
+static void restore_baseline(void *arg, const char *name, struct bytes state)
+{
+	struct restoring *r = arg;
+	(void)name;
+	(void)baselines_restore(r->baselines, state);
+}
+
+bool state_restore(struct store *store, struct inventory *inv, struct policy_run *policy, struct diag *d)
+{
+	struct restoring r = { .inv = inv, .baselines = policy_baselines(policy) };
+	inventory_restore_begin(inv, store_packets(store));
+	bool fine = store_each(store, STORE_DEVICE, restore_device, &r);
+	if (!inventory_restore_end(inv))
+		diag_add(d, DIAG_WARNING, "-", 0, 0, "C021",
+			"not enough memory to tie together what is known of earlier runs");
+	fine = fine && store_each(store, STORE_BASELINE, restore_baseline, &r);
+	if (r.devices_lost)
+		diag_add(d, DIAG_WARNING, "-", 0, 0, "C021",
+			"%u devices of earlier runs are damaged in the state file or find no room "
+			"(limits.devices, limits.addresses): they begin anew",
+			r.devices_lost);
+	if (!fine)
+		diag_add(d, DIAG_ERROR, "-", 0, 0, "", "%s", store_error(store));
+	return fine;
+}
+
+/* ---- saving -------------------------------------------------------------------------------------------- */
+
+struct state {
+	const struct inventory *inv;
+	struct baseline_run *baselines;
+	struct inventory_saver *saver;
+	struct mask *mask;
+	struct json_doc *doc;
+	struct doc_context context;
+	bool devices_done;
+	bool swept, whole; /* once; the sweep that ended last was the first */
+};
+
+struct state *state_new(const struct inventory *inv, struct policy_run *policy, struct mask *mask,
+	const struct doc_context *doc)
+{
+	struct state *s = calloc(1, sizeof *s);
+	if (!s)
+		return NULL;
+	*s = (struct state){ .inv = inv,
+		.baselines = policy_baselines(policy),
+		.mask = mask,
+		.context = *doc,
+		.saver = inventory_saver_new(inv, mask),
+		.doc = json_new() };
+	if (s->saver && s->doc)
+		return s;
+	state_free(s);
+	return NULL;
+}
+
+void state_free(struct state *s)
+{
+	if (!s)
+		return;
+	inventory_saver_free(s->saver);
+	if (s->doc)
+		json_free(s->doc);
+	free(s);
+}
+
+static bool next_device(struct state *s, struct store_record *out)
+{
+	struct device_state d;
+	enum state_kind kind = inventory_save(s->saver, &d);
+	if (kind == STATE_OVER)
+		return false;
+	*out = (struct store_record){ .kind = kind == STATE_GONE ? STORE_GONE : STORE_DEVICE,
+		.order = d.order,
+		.first_ns = d.first_ns,
+		.last_ns = d.last_ns,
+		.state = d.state };
+	memcpy(out->id, d.id, DEVICE_ID);
+	if (kind == STATE_DEVICE && d.is_listed) {
+		device_json(s->doc, &s->context, d.device);
+		out->document = mask_line(s->mask, json_nested(s->doc));
+	}
+	return true;
+}
+
+static bool next_baseline(struct state *s, struct store_record *out)
+{
+	struct baseline_record r;
+	if (!baselines_save(s->baselines, &r))
+		return false;
+	*out = (struct store_record){ .kind = STORE_BASELINE,
+		.name = r.name,
+		.key = r.key,
+		.first_ns = r.first_ns,
+		.last_ns = r.last_ns,
+		.observations = r.observations,
+		.state = r.state };
+	return true;
+}
+
+bool state_next(struct state *s, struct store_record *out)
+{
+	if (!s->devices_done && next_device(s, out))
+		return true;
+	s->devices_done = true;
+	if (next_baseline(s, out))
+		return true;
+	s->devices_done = false;
+	s->whole = !s->swept;
+	s->swept = true;
+	return false;
+}
+
+struct store_run state_run(const struct state *s)
+{
+	return (struct store_run){ .packets = inventory_packets(s->inv), .whole = s->whole };
+}
+
+bool state_save(struct state *s, struct store *store, uint64_t first_ns, uint64_t last_ns)
+{
+	struct store_record r;
+	bool fine = store_begin(store);
+	while (state_next(s, &r))
+		fine = fine && store_put(store, &r);
+	struct store_run run = state_run(s);
+	run.first_ns = first_ns;
+	run.last_ns = last_ns;
+	return fine && store_commit(store, &run);
+}

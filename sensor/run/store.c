@@ -1,0 +1,453 @@
+#include "run/store.h"
+
+#include "base/json.h"
+#include "packet/event.h"
+#include "run/store_schema.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BUSY_MS = 5000, DAMAGED_MOST = 1000, APPLICATION_ID = 0x57617264 };
+
+enum statement {
+	PUT_STATE,
+	PUT_DEVICE,
+	DROP_ADDRESSES,
+	PUT_ADDRESSES,
+	PUT_ATTRIBUTES,
+	KEEP_HISTORY,
+	DROP_ATTRIBUTES,
+	DROP_STATE,
+	DROP_DEVICE,
+	PUT_BASELINE,
+	STATEMENTS
+};
+
+struct store {
+	sqlite3 *db;
+	sqlite3_stmt *statements[STATEMENTS];
+	int lock; /* keeps a second writer out; closed after the database, whose locks it would break */
+	int64_t run, save;
+	uint64_t packets; /* of earlier runs */
+	bool is_open;     /* a transaction */
+	char error[512];
+	char path[256]; /* for messages; cut if need be */
+};
+
+static bool fail(struct store *s, const char *what)
+{
+	int code = s->db ? sqlite3_errcode(s->db) & 0xff : SQLITE_NOMEM;
+	const char *why = code == SQLITE_FULL ? "the disk is full"
+			  : s->db             ? sqlite3_errmsg(s->db)
+					      : "out of memory";
+	if (!*s->error)
+		snprintf(s->error, sizeof s->error, "%s: %s: %s", s->path, what, why);
+	if (s->is_open)
+		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	s->is_open = false;
+	return false;
+}
+
+const char *store_error(const struct store *s)
+{
+	return s->error;
+}
+
+static int64_t ask(sqlite3 *db, const char *sql)
+{
+	sqlite3_stmt *q = NULL;
+	int64_t v = -1;
+	if (sqlite3_prepare_v2(db, sql, -1, &q, NULL) == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW)
+		v = sqlite3_column_int64(q, 0);
+	sqlite3_finalize(q);
+	return v;
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------- */
+
+/* Attributes in which a person could stand. */
+static void is_private(sqlite3_context *c, int n, sqlite3_value **v)
+{
+	const char *name = n == 1 ? (const char *)sqlite3_value_text(v[0]) : NULL;
+	bool open = false;
+	for (unsigned a = 0; name && a < ATTR_N; a++)
+		open |= strcmp(attr_rows[a].name, name) == 0 &&
+			(attr_rows[a].privacy == OPEN || attr_rows[a].privacy == PRODUCT);
+	sqlite3_result_int(c, !open);
+}
+
+static bool connect_db(struct store *s, const char *path)
+{
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
+	return sqlite3_open_v2(path, &s->db, flags, NULL) == SQLITE_OK &&
+	       sqlite3_busy_timeout(s->db, BUSY_MS) == SQLITE_OK &&
+	       sqlite3_create_function(s->db, "is_private", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
+		       is_private, NULL, NULL) == SQLITE_OK;
+}
+
+enum found { FOUND_GOOD, FOUND_EMPTY, FOUND_DAMAGED, FOUND_NEWER, FOUND_FOREIGN, FOUND_NOTHING };
+
+static bool is_damage(int code)
+{
+	return (code & 0xff) == SQLITE_NOTADB || (code & 0xff) == SQLITE_CORRUPT;
+}
+
+static int check_text(void *arg, int n, char **values, char **names)
+{
+	(void)names;
+	*(bool *)arg = n == 1 && values[0] && strcmp(values[0], "ok") == 0;
+	return 0;
+}
+
+static enum found look(struct store *s)
+{
+	bool fine = false;
+	int64_t tables = ask(s->db, "SELECT count(*) FROM sqlite_schema");
+	if (tables < 0)
+		return is_damage(sqlite3_errcode(s->db)) ? FOUND_DAMAGED : FOUND_NOTHING;
+	if (tables == 0)
+		return FOUND_EMPTY;
+	int code = sqlite3_exec(s->db, "PRAGMA quick_check(1)", check_text, &fine, NULL);
+	if (is_damage(code) || (code == SQLITE_OK && !fine))
+		return FOUND_DAMAGED;
+	if (code != SQLITE_OK)
+		return FOUND_NOTHING;
+	if (ask(s->db, "PRAGMA application_id") != APPLICATION_ID)
+		return FOUND_FOREIGN;
+	int64_t version = ask(s->db, "PRAGMA user_version");
+	return version == STORE_VERSION ? FOUND_GOOD : version > STORE_VERSION ? FOUND_NEWER : FOUND_DAMAGED;
+}
+
+/* With what SQLite keeps beside it: a log left behind would be taken for the new file's. */
+static bool set_aside(const char *path, struct diag *d)
+{
+	static const char *const beside[] = { "-wal", "-shm" };
+	char *to = NULL, *part = NULL;
+	struct stat st;
+	bool done = false;
+	for (unsigned i = 1; i <= DAMAGED_MOST && !done; i++) {
+		if (asprintf(&to, "%s.damaged-%u", path, i) < 0)
+			return false;
+		if (lstat(to, &st) != 0) {
+			done = rename(path, to) == 0;
+			if (!done)
+				i = DAMAGED_MOST;
+		}
+		if (done)
+			diag_add(d, DIAG_WARNING, path, 0, 0, "C020",
+				"is damaged: it was set aside as %s, and a new one is begun", to);
+		free(to);
+	}
+	for (size_t i = 0; done && i < 2; i++)
+		if (asprintf(&part, "%s%s", path, beside[i]) >= 0) {
+			unlink(part);
+			free(part);
+		}
+	return done;
+}
+
+static bool take_lock(struct store *s, const char *path, struct diag *d)
+{
+	s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (s->lock < 0) {
+		diag_add(d, DIAG_ERROR, path, 0, 0, "", "cannot be opened: %s", strerror(errno));
+		return false;
+	}
+	if (flock(s->lock, LOCK_EX | LOCK_NB) == 0)
+		return true;
+	diag_add(d, DIAG_ERROR, path, 0, 0, "", "is in use by another wardwatch");
+	return false;
+}
+
+static void disconnect(struct store *s)
+{
+	for (unsigned i = 0; i < STATEMENTS; i++) {
+		sqlite3_finalize(s->statements[i]);
+		s->statements[i] = NULL;
+	}
+	sqlite3_close(s->db);
+	s->db = NULL;
+	if (s->lock >= 0)
+		close(s->lock);
+	s->lock = -1;
+}
+
+/* True: open, and found says what is in it. */
+static bool try_open(struct store *s, const char *path, enum found *found, struct diag *d)
+{
+	if (!take_lock(s, path, d))
+		return false;
+	if (connect_db(s, path)) {
+		*found = look(s);
+		if (*found != FOUND_NOTHING)
+			return true;
+	}
+	diag_add(d, DIAG_ERROR, path, 0, 0, "", "cannot be opened: %s",
+		s->db ? sqlite3_errmsg(s->db) : "out of memory");
+	return false;
+}
+
+static bool open_good(struct store *s, const char *path, struct diag *d)
+{
+	enum found found;
+	if (!try_open(s, path, &found, d))
+		return false;
+	if (found == FOUND_DAMAGED) {
+		disconnect(s);
+		if (!set_aside(path, d)) {
+			diag_add(d, DIAG_ERROR, path, 0, 0, "", "is damaged and cannot be set aside: %s",
+				strerror(errno));
+			return false;
+		}
+		if (!try_open(s, path, &found, d))
+			return false;
+	}
+	if (found == FOUND_NEWER)
+		diag_add(d, DIAG_ERROR, path, 0, 0, "",
+			"was written by a newer wardwatch (version %lld of the file, this one knows %d)",
+			(long long)ask(s->db, "PRAGMA user_version"), STORE_VERSION);
+	else if (found == FOUND_FOREIGN)
+		diag_add(d, DIAG_ERROR, path, 0, 0, "", "is a database, but no state of wardwatch");
+	else if (found == FOUND_GOOD || found == FOUND_EMPTY)
+		return true;
+	return false;
+}
+
+static const char *const statement_text[STATEMENTS] = {
+	[PUT_STATE] = SQL_PUT_STATE,
+	[PUT_DEVICE] = SQL_PUT_DEVICE,
+	[DROP_ADDRESSES] = "DELETE FROM addresses WHERE device = ?1",
+	[PUT_ADDRESSES] = SQL_PUT_ADDRESSES,
+	[PUT_ATTRIBUTES] = SQL_PUT_ATTRIBUTES,
+	[KEEP_HISTORY] = SQL_KEEP_HISTORY,
+	[DROP_ATTRIBUTES] = "DELETE FROM attributes WHERE device = ?1 AND save <> ?2",
+	[DROP_STATE] = "DELETE FROM state WHERE id = ?1",
+	[DROP_DEVICE] = "DELETE FROM devices WHERE id = ?1",
+	[PUT_BASELINE] = SQL_PUT_BASELINE,
+};
+
+static bool set_up(struct store *s)
+{
+	if (sqlite3_exec(s->db, SQL_SETTINGS, NULL, NULL, NULL) != SQLITE_OK)
+		return false;
+	if (ask(s->db, "PRAGMA user_version") == 0 &&
+		sqlite3_exec(s->db, SQL_SCHEMA, NULL, NULL, NULL) != SQLITE_OK)
+		return false;
+	for (unsigned i = 0; i < STATEMENTS; i++)
+		if (sqlite3_prepare_v3(s->db, statement_text[i], -1, SQLITE_PREPARE_PERSISTENT,
+			    &s->statements[i], NULL) != SQLITE_OK)
+			return false;
+	s->run = ask(s->db, "SELECT coalesce(max(run), 0) + 1 FROM runs");
+	s->packets = (uint64_t)ask(s->db, "SELECT coalesce(max(packets_before + packets), 0) FROM runs");
+	s->save = ask(s->db, "SELECT coalesce(max(save), 0) FROM state");
+	return s->run > 0 && s->save >= 0;
+}
+
+struct store *store_open(const char *path, struct diag *d)
+{
+	struct store *s = calloc(1, sizeof *s);
+	if (!s)
+		return NULL;
+	s->lock = -1;
+	snprintf(s->path, sizeof s->path, "%s", path);
+	if (open_good(s, path, d)) {
+		if (set_up(s))
+			return s;
+		fail(s, "cannot be made ready");
+		diag_add(d, DIAG_ERROR, "-", 0, 0, "", "%s", s->error);
+	}
+	store_close(s);
+	return NULL;
+}
+
+void store_close(struct store *s)
+{
+	if (!s)
+		return;
+	if (s->is_open)
+		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	disconnect(s);
+	free(s);
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------- */
+
+uint64_t store_packets(struct store *s)
+{
+	return s->packets;
+}
+
+bool store_each(struct store *s, enum store_kind kind,
+	void (*fn)(void *arg, const char *name, struct bytes state), void *arg)
+{
+	sqlite3_stmt *q = NULL;
+	const char *sql = kind == STORE_BASELINE
+				  ? "SELECT name, state FROM baselines ORDER BY last_seen DESC, key"
+				  : "SELECT id, record FROM state ORDER BY last_ns DESC, sequence";
+	int got = sqlite3_prepare_v2(s->db, sql, -1, &q, NULL);
+	while (got == SQLITE_OK || got == SQLITE_ROW) {
+		got = sqlite3_step(q);
+		if (got == SQLITE_ROW)
+			fn(arg, (const char *)sqlite3_column_text(q, 0),
+				bytes_of(sqlite3_column_blob(q, 1), (size_t)sqlite3_column_bytes(q, 1)));
+	}
+	sqlite3_finalize(q);
+	return got == SQLITE_DONE || fail(s, "cannot be read");
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------- */
+
+static bool step(struct store *s, enum statement which)
+{
+	sqlite3_stmt *q = s->statements[which];
+	int got = sqlite3_step(q);
+	bool fine = got == SQLITE_DONE || got == SQLITE_ROW;
+	if (!fine)
+		fail(s, "cannot be written");
+	sqlite3_reset(q);
+	sqlite3_clear_bindings(q);
+	return fine;
+}
+
+static void bind_text(sqlite3_stmt *q, int at, const char *v)
+{
+	sqlite3_bind_text(q, at, v, -1, SQLITE_STATIC);
+}
+
+static void bind_blob(sqlite3_stmt *q, int at, struct bytes v)
+{
+	sqlite3_bind_blob64(q, at, v.p, v.n, SQLITE_STATIC);
+}
+
+static void bind_time(sqlite3_stmt *q, int at, uint64_t ns)
+{
+	char text[TIME_TEXT];
+	time_text(ns, text);
+	sqlite3_bind_text(q, at, text, -1, SQLITE_TRANSIENT);
+}
+
+bool store_begin(struct store *s)
+{
+	*s->error = 0;
+	s->save++;
+	if (sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
+		return fail(s, "cannot be written");
+	s->is_open = true;
+	return true;
+}
+
+/* A statement about one device in this save. */
+static bool of_device(struct store *s, enum statement which, const char *id)
+{
+	sqlite3_stmt *q = s->statements[which];
+	bind_text(q, 1, id);
+	if (sqlite3_bind_parameter_count(q) >= 2)
+		sqlite3_bind_int64(q, 2, s->save);
+	return step(s, which);
+}
+
+static bool of_document(struct store *s, enum statement which, const struct store_record *r)
+{
+	sqlite3_stmt *q = s->statements[which];
+	bind_text(q, 1, r->id);
+	if (sqlite3_bind_parameter_count(q) >= 4)
+		sqlite3_bind_int64(q, 4, s->run);
+	sqlite3_bind_int64(q, 2, s->save);
+	sqlite3_bind_text64(q, 3, (const char *)r->document.p, r->document.n, SQLITE_STATIC, SQLITE_UTF8);
+	return step(s, which);
+}
+
+static bool drop_device(struct store *s, const char *id, bool state_too)
+{
+	s->save++; /* all attributes are of an earlier save now */
+	bool fine = of_device(s, KEEP_HISTORY, id) && of_device(s, DROP_ATTRIBUTES, id);
+	s->save--;
+	return fine && of_device(s, DROP_ADDRESSES, id) && of_device(s, DROP_DEVICE, id) &&
+	       (!state_too || of_device(s, DROP_STATE, id));
+}
+
+static bool put_device(struct store *s, const struct store_record *r)
+{
+	sqlite3_stmt *q = s->statements[PUT_STATE];
+	bind_text(q, 1, r->id);
+	sqlite3_bind_int64(q, 2, s->save);
+	sqlite3_bind_int64(q, 3, r->order);
+	sqlite3_bind_int64(q, 4, (int64_t)r->last_ns);
+	bind_blob(q, 5, r->state);
+	if (!step(s, PUT_STATE))
+		return false;
+	if (r->document.n == 0)
+		return drop_device(s, r->id, false);
+	return of_document(s, PUT_DEVICE, r) && of_device(s, DROP_ADDRESSES, r->id) &&
+	       of_document(s, PUT_ADDRESSES, r) && of_document(s, PUT_ATTRIBUTES, r) &&
+	       of_device(s, KEEP_HISTORY, r->id) && of_device(s, DROP_ATTRIBUTES, r->id);
+}
+
+static bool put_baseline(struct store *s, const struct store_record *r)
+{
+	sqlite3_stmt *q = s->statements[PUT_BASELINE];
+	bind_blob(q, 1, r->key);
+	bind_text(q, 2, r->name);
+	bind_time(q, 3, r->first_ns);
+	bind_time(q, 4, r->last_ns);
+	sqlite3_bind_int64(q, 5, (int64_t)r->observations);
+	bind_blob(q, 6, r->state);
+	return step(s, PUT_BASELINE);
+}
+
+bool store_put(struct store *s, const struct store_record *r)
+{
+	if (!s->is_open)
+		return false; /* it failed before, and said so */
+	if (r->kind == STORE_DEVICE)
+		return put_device(s, r);
+	return r->kind == STORE_GONE ? drop_device(s, r->id, true) : put_baseline(s, r);
+}
+
+static bool drop_others(struct store *s)
+{
+	sqlite3_stmt *q = NULL;
+	char id[STORE_ID];
+	while (s->is_open) {
+		int64_t save = s->save;
+		if (sqlite3_prepare_v2(s->db, "SELECT id FROM state WHERE save <> ?1 LIMIT 1", -1, &q,
+			    NULL) != SQLITE_OK)
+			return fail(s, "cannot be written");
+		sqlite3_bind_int64(q, 1, save);
+		bool more = sqlite3_step(q) == SQLITE_ROW;
+		if (more)
+			snprintf(id, sizeof id, "%s", (const char *)sqlite3_column_text(q, 0));
+		sqlite3_finalize(q);
+		if (!more)
+			break;
+		if (!drop_device(s, id, true))
+			return false;
+	}
+	return s->is_open;
+}
+
+bool store_commit(struct store *s, const struct store_run *run)
+{
+	sqlite3_stmt *q = NULL;
+	if (!s->is_open || (run->whole && !drop_others(s)))
+		return false;
+	if (sqlite3_prepare_v2(s->db, SQL_PUT_RUN, -1, &q, NULL) != SQLITE_OK)
+		return fail(s, "cannot be written");
+	sqlite3_bind_int64(q, 1, s->run);
+	sqlite3_bind_int64(q, 2, (int64_t)s->packets);
+	sqlite3_bind_int64(q, 3, (int64_t)(run->packets - s->packets));
+	bind_time(q, 4, run->first_ns);
+	bind_time(q, 5, run->last_ns);
+	int got = sqlite3_step(q);
+	sqlite3_finalize(q);
+	if (got != SQLITE_DONE || sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
+		return fail(s, "cannot be written");
+	s->is_open = false;
+	return true;
+}

@@ -1,0 +1,68 @@
+/*
+ * store: one SQLite file (WAL) that keeps what must outlive the process: devices with their attributes and
+ * what those were before, and what was learnt to be usual. A person may ask it with sqlite3, also while a
+ * sensor writes it.
+ *
+ * Records in, records out: the store knows no inventory. Offline everything runs on the main thread; live
+ * store_open, store_each and store_packets are called at start before there are threads, the rest on the
+ * shipper thread alone. May allocate. Private text comes masked (decide/inventory_state.h, documents); of
+ * attributes in which a person could stand the history keeps when they changed, not what they were. What is
+ * replaced is overwritten in the file (secure_delete), not only freed.
+ *
+ * Everything from store_begin to store_commit is one transaction: a process killed in it, or a full disk,
+ * leaves what the last commit left.
+ */
+#ifndef WW_RUN_STORE_H
+#define WW_RUN_STORE_H
+
+#include "base/bytes.h"
+#include "base/diag.h"
+
+enum { STORE_VERSION = 1, STORE_ID = 16 };
+
+/* Where the systemd unit has it and `wardwatch devices` looks for it. */
+#define STORE_DEFAULT "/var/lib/wardwatch/state.db"
+
+enum store_kind { STORE_DEVICE, STORE_GONE, STORE_BASELINE };
+
+struct store_record {
+	enum store_kind kind;
+	char id[STORE_ID]; /* a device's */
+	const char *name;  /* a baseline's */
+	struct bytes key;  /* of a baseline's record */
+	uint32_t order;    /* devices in the order in which they came to be known */
+	uint64_t first_ns, last_ns;
+	uint64_t observations; /* of a baseline's key */
+	struct bytes document; /* a line of devices.jsonl, opened; empty: it is not listed */
+	struct bytes state;    /* what store_each gives back */
+};
+
+/* What the records of this run stand in. */
+struct store_run {
+	uint64_t packets;           /* of all runs and this one: inventory_packets */
+	uint64_t first_ns, last_ns; /* of its packets */
+	bool whole;                 /* this save holds every device: all others are gone */
+};
+
+struct store;
+
+/* Made when it is not there (mode 0600). A damaged file is renamed to PATH.damaged-N, said as a warning, and
+ * a new one begun. NULL after saying why: cannot be opened, in use by another wardwatch, written by a newer
+ * version, or no file of ours. */
+struct store *store_open(const char *path, struct diag *d);
+void store_close(struct store *s);
+
+/* Packets of all earlier runs. */
+uint64_t store_packets(struct store *s);
+/* Every record of that kind (STORE_DEVICE, STORE_BASELINE), the latest seen first: fn gets its state, and a
+ * baseline's name; both are valid during the call. False: the file cannot be read, store_error says why. */
+bool store_each(struct store *s, enum store_kind kind,
+	void (*fn)(void *arg, const char *name, struct bytes state), void *arg);
+
+/* A save. False: store_error is one sentence; the transaction is over, nothing of it was kept. */
+bool store_begin(struct store *s);
+bool store_put(struct store *s, const struct store_record *r);
+bool store_commit(struct store *s, const struct store_run *run);
+const char *store_error(const struct store *s);
+
+#endif
