@@ -6,11 +6,14 @@
 #include <sys/socket.h>
 
 /*
- * The program is written by the functions below, each a part of the headers. All loads but the MAC addresses'
- * are relative to the network header (SKF_NET_OFF): fanout sees packets on their way in without their link
- * header and those on their way out with it. The kernel has taken the outer VLAN tag off; a second one is
- * still there, and then stands where the network header begins. Jumps only go forward, so that every
- * program ends.
+ * The program is written by the functions below, each a part of the headers. Jumps only go forward, so that
+ * every program ends.
+ *
+ * Where the network header lies is two things. Of what comes in the kernel has taken the link header off: it
+ * is at 0. That is the way to read, since it also reaches what a driver left in pages of their own, as with
+ * all behind the UDP header of VXLAN. Of what goes out the link header is still there, and only SKF_NET_OFF,
+ * which ends with the first, linear part of the buffer, says where the next one begins. The outer VLAN tag of
+ * what comes in is taken off too; a second one stands where the network header begins.
  */
 enum { LABEL_JUMPS = 16, LABELS = 4 /* MPLS labels on one packet */, TAGS = 3 };
 
@@ -27,7 +30,7 @@ struct program {
 
 /* Words of the program's memory. */
 enum word {
-	AT,    /* where the header in hand begins, from the network header on */
+	AT,    /* where the header in hand begins */
 	TYPE,  /* the EtherType or IP protocol that leads on */
 	HASH,  /* of the outermost pair of addresses seen so far */
 	FLAGS, /* of GRE */
@@ -59,7 +62,7 @@ static void base(struct program *p) /* X = where the header in hand begins */
 
 static void load(struct program *p, unsigned size, uint32_t offset) /* A = of the header at X */
 {
-	op(p, BPF_LD | BPF_IND | size, (uint32_t)SKF_NET_OFF + offset);
+	op(p, BPF_LD | BPF_IND | size, offset);
 }
 
 static void calc(struct program *p, unsigned operation, uint32_t k) /* A = A operation k */
@@ -437,6 +440,11 @@ size_t fanout_program(struct sock_filter out[FANOUT_MOST])
 	put(&p, AT);
 	put(&p, TYPE);
 	put(&p, HASH);
+	op(&p, BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE));
+	size_t leaves = when(&p, BPF_JEQ, PACKET_OUTGOING);
+	op(&p, BPF_LD | BPF_IMM, (uint32_t)SKF_NET_OFF);
+	put(&p, AT);
+	end(&p, leaves);
 	op(&p, BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_PROTOCOL));
 	tags(&p);
 	pppoe(&p);

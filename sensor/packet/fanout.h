@@ -16,8 +16,7 @@
 
 enum { FANOUT_MOST = 512 /* instructions: the program has fewer */ };
 
-/* Writes the program; gives its length. A packet that ends within the headers looked at gets 0, as does one
- * whose headers lie outside the first, linear part of the kernel's buffer. */
+/* Writes the program; gives its length. A packet that ends within the headers looked at gets 0. */
 size_t fanout_program(struct sock_filter out[FANOUT_MOST]);
 
 /* Joins n packet sockets, bound to one interface and running, to a group of their own; packets are numbered
