@@ -35,14 +35,16 @@ static bool fetch(const struct wire *w, int64_t at, unsigned size, uint32_t *a)
 							: PACKET_OTHERHOST;
 		return true;
 	}
-	size_t offset;
+	/* Before Linux 6.16 what is read by a negative offset has to be in the linear part of the buffer,
+	 * which may end with the link header where a driver sends pages up. */
+	size_t offset, linear = at >= 0 || w->leaves ? w->n : w->net;
 	if (at >= 0)
 		offset = (size_t)at + (w->leaves ? 0 : w->net);
 	else if (at >= SKF_NET_OFF)
 		offset = (size_t)(at - SKF_NET_OFF) + w->net;
 	else
 		offset = (size_t)(at - SKF_LL_OFF);
-	if (offset + n > w->n)
+	if (offset + n > linear)
 		return false;
 	*a = 0;
 	for (unsigned i = 0; i < n; i++)
