@@ -1,6 +1,7 @@
 /* wardwatch: from captures to a page, alerts and an inventory. */
 #include "decide/oui.h"
 #include "run/config.h"
+#include "run/devices_command.h"
 #include "run/offline.h"
 #include "run/options.h"
 #include "run/policy_command.h"
@@ -263,6 +264,8 @@ int main(int argc, char **argv)
 	keep_standard_numbers();
 	if (argc > 1 && strcmp(argv[1], "policy") == 0)
 		return policy_command(argc - 1, argv + 1, default_policies());
+	if (argc > 1 && strcmp(argv[1], "devices") == 0)
+		return devices_command(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "status") == 0)
 		return status_command(argc - 1, argv + 1);
 	if (!options_parse(&p.options, argc, argv)) {

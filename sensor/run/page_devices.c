@@ -1,3 +1,4 @@
+#include "run/columns.h"
 #include "run/page.h"
 
 #include "decide/types.h"
@@ -5,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { COLUMNS_N = 7, CELL = 160 };
+enum { COLUMNS_N = 7 };
 
 struct row {
 	const struct device *dev;
@@ -202,8 +203,13 @@ static void cells(char out[COLUMNS_N][CELL], struct mask *m, const struct row *r
 	}
 }
 
-static const char heads[COLUMNS_N][CELL] = { "TYPE", "MAKER AND MODEL", "VERSION", "ADDRESS", "VLAN", "SURE",
-	"FROM" };
+static const struct columns table_columns = { .n = COLUMNS_N,
+	.heads = { "TYPE", "MAKER AND MODEL", "VERSION", "ADDRESS", "VLAN", "SURE", "FROM" },
+	.most = { 24, 44, 24, ADDR_TEXT, 9, 4, 70 },
+	.least = { 8, 14, 6, 7, 4, 4, 6 },
+	.gives = { 6, 1, 2, 0 },
+	.n_gives = 4,
+	.numbers = 1u << 4 | 1u << 5 };
 
 /* ---- table ------------------------------------------------------------------------------- */
 
@@ -227,49 +233,8 @@ static void print_groups(const struct term *t, const struct rows *rows)
 	term_wrap(t, line.s, 9 + (unsigned)strlen(n) + 2, 9);
 }
 
-/* Columns as wide as their longest cell. On a terminal that is too narrow the longest texts give way, one
- * column after the other. */
-static void set_widths(
-	const struct term *t, char (*table)[COLUMNS_N][CELL], size_t n, unsigned width[COLUMNS_N])
-{
-	static const unsigned most[COLUMNS_N] = { 24, 44, 24, ADDR_TEXT, 9, 4, 70 };
-	static const unsigned least[COLUMNS_N] = { 8, 14, 6, 7, 4, 4, 6 };
-	static const uint8_t gives[] = { 6, 1, 2, 0 };
-	unsigned sum = 0;
-	for (size_t c = 0; c < COLUMNS_N; c++) {
-		width[c] = term_columns(bytes_str(heads[c]));
-		for (size_t i = 0; i < n; i++) {
-			unsigned need = term_columns(bytes_str(table[i][c]));
-			width[c] = need > width[c] ? need : width[c];
-		}
-		width[c] = width[c] > most[c] ? most[c] : width[c];
-		sum += 2 + width[c];
-	}
-	for (size_t k = 0; t->tty && k < sizeof gives && sum > t->width; k++) {
-		unsigned c = gives[k], over = sum - t->width,
-			 can = width[c] > least[c] ? width[c] - least[c] : 0;
-		unsigned cut = over < can ? over : can;
-		width[c] -= cut;
-		sum -= cut;
-	}
-}
-
-static void print_row(const struct term *t, const char (*cell)[CELL], const unsigned width[COLUMNS_N])
-{
-	for (size_t c = 0; c < COLUMNS_N; c++) {
-		fputs("  ", t->out);
-		bool number = c == 4 || c == 5, last = c == COLUMNS_N - 1;
-		unsigned need = term_columns(bytes_str(cell[c]));
-		if (number && need < width[c])
-			fprintf(t->out, "%*s", (int)(width[c] - need), "");
-		term_cell(t, cell[c], (number || last) && need < width[c] ? need : width[c]);
-	}
-	fputc('\n', t->out);
-}
-
 bool page_devices(const struct term *t, struct mask *m, const struct inventory *inv, unsigned most)
 {
-	unsigned width[COLUMNS_N];
 	char n[TERM_NUMBER];
 	struct rows rows = { .cap = inventory_count(inv) };
 	rows.r = calloc(rows.cap + 1, sizeof *rows.r);
@@ -284,15 +249,8 @@ bool page_devices(const struct term *t, struct mask *m, const struct inventory *
 	size_t shown = rows.n < most ? rows.n : most;
 	for (size_t i = 0; i < shown; i++)
 		cells(table[i], m, &rows.r[i]);
-	set_widths(t, table, shown, width);
 	print_groups(t, &rows);
-	if (shown) {
-		term_style(t, STYLE_DIM);
-		print_row(t, heads, width);
-		term_style(t, STYLE_PLAIN);
-	}
-	for (size_t i = 0; i < shown; i++)
-		print_row(t, (const char(*)[CELL])table[i], width);
+	columns_print(t, &table_columns, *table, shown);
 	if (rows.n > shown)
 		fprintf(t->out, "  and %s more: see -o DIR\n", term_number(rows.n - shown, n));
 	free(rows.r);

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BUSY_MS = 5000, DAMAGED_MOST = 1000, APPLICATION_ID = 0x57617264 };
+enum { BUSY_MS = 5000, DAMAGED_MOST = 1000 };
 
 enum statement {
 	PUT_STATE,
@@ -118,7 +118,7 @@ static enum found look(struct store *s)
 		return FOUND_DAMAGED;
 	if (code != SQLITE_OK)
 		return FOUND_NOTHING;
-	if (ask(s->db, "PRAGMA application_id") != APPLICATION_ID)
+	if (ask(s->db, "PRAGMA application_id") != STORE_APPLICATION)
 		return FOUND_FOREIGN;
 	int64_t version = ask(s->db, "PRAGMA user_version");
 	return version == STORE_VERSION ? FOUND_GOOD : version > STORE_VERSION ? FOUND_NEWER : FOUND_DAMAGED;
