@@ -249,7 +249,8 @@ static unsigned take(struct baseline_run *b, const struct baseline *base, uint32
 		k->first_ns = now;
 		k->last = (struct digest){ 0 };
 	}
-	bool active = now - k->first_ns >= base->learn_ns && k->count >= base->min_observations;
+	bool active = now >= k->first_ns && now - k->first_ns >= base->learn_ns &&
+		      k->count >= base->min_observations;
 	struct value_seen *v = value_find(b, d);
 	bool known = v && !is_past(base, v->last_ns, now), full = k->saturated;
 	unsigned says = 0;

@@ -12,6 +12,9 @@ import planted  # noqa: E402
 import ward  # noqa: E402
 
 
+BASELINE = b"administrators_of_device"  # a name of our policies, not the planted Administra
+
+
 def search_works():
     hay = {"x": b"Tobias 20260301 " + "Quillon".encode("utf-16-le") + b" 4e462d323034343137 SGF2ZXJrYW1wXkRvcm90aGVh 1948-09-23"}
     found = " ".join(planted.leaks(planted.OURS, hay))
@@ -26,13 +29,17 @@ def main(program):
         hostile.write(made)
         for capture in [*sorted((ward.TOP / "pcaps").rglob("*.pcap")), made]:
             words = hostile.PEOPLE if capture == made else planted.OURS
-            for options in ([], ["--json"]):
+            state = Path(folder) / "state.db"
+            for options in ([], ["--json", "--state", state]):
                 run = ward.Run(program, capture, options=options)
                 run.must_be_good(capture)
                 outputs = run.files | {"stdout": run.stdout, "stderr": run.stderr}
+                outputs |= {p.name: p.read_bytes().replace(BASELINE, b"") for p in Path(folder).glob("state.db*")}
                 for leak in planted.leaks(words, outputs):
                     print(f"{capture.parent.name}/{capture.name}: {leak}")
                     bad += 1
+            for part in Path(folder).glob("state.db*"):
+                part.unlink()
     print(f"{bad} leaks")
     return bool(bad)
 

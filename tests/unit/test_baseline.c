@@ -261,11 +261,66 @@ static void refused(void **state)
 	}
 }
 
+struct kept {
+	uint8_t b[4][512];
+	size_t n[4], records;
+};
+
+static void keep(struct world *w, struct kept *k)
+{
+	struct baseline_record r;
+	for (k->records = 0; baselines_save(policy_baselines(w->run), &r); k->records++) {
+		assert_in_range(k->records, 0, 3);
+		assert_string_equal(r.name, "peers");
+		k->n[k->records] = bytes_copy(k->b[k->records], sizeof k->b[0], r.state);
+	}
+}
+
+/* What was learnt is known after a restart; of a baseline that was changed since nothing is. */
+static void survives(void **state)
+{
+	static const char text[] = DOC("") RULE("peers|baseline: new");
+	static const char other[] =
+		W "kind: baselines\nbaselines:\n    peers: {event: flow, key: [source.ip], "
+		  "value: [destination.ip], learn: 1h}\n" RULE("peers|baseline: new");
+	struct kept k;
+	struct world w;
+	(void)state;
+	begin(&w, text, 1);
+	say(&w, 0, 1, 1, 80);
+	say(&w, 10, 1, 2, 80);
+	say(&w, 59, 2, 1, 443);
+	keep(&w, &k);
+	assert_int_equal(k.records, 2);
+	keep(&w, &k);
+	assert_int_equal(k.records, 0); /* nothing new */
+	say(&w, 60, 1, 1, 80);
+	keep(&w, &k);
+	assert_int_equal(k.records, 1);
+	end(&w);
+	begin(&w, text, 1);
+	assert_true(baselines_restore(policy_baselines(w.run), bytes_of(k.b[0], k.n[0])));
+	assert_string_equal(say(&w, 61, 1, 1, 80), "");
+	assert_string_equal(say(&w, 62, 1, 3, 80), "nc");
+	assert_string_equal(say(&w, 63, 1, 2, 80), "c");
+	for (size_t i = 0; i < k.n[0]; i++) {
+		k.b[0][i] ^= 4;
+		assert_false(baselines_restore(policy_baselines(w.run), bytes_of(k.b[0], k.n[0])));
+		k.b[0][i] ^= 4;
+		assert_false(baselines_restore(policy_baselines(w.run), bytes_of(k.b[0], i)));
+	}
+	end(&w);
+	begin(&w, other, 1);
+	assert_false(baselines_restore(policy_baselines(w.run), bytes_of(k.b[0], k.n[0])));
+	end(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(learns), cmocka_unit_test(observations),
 		cmocka_unit_test(rare), cmocka_unit_test(forgets), cmocka_unit_test(saturates),
-		cmocka_unit_test(full), cmocka_unit_test(written), cmocka_unit_test(refused) };
+		cmocka_unit_test(full), cmocka_unit_test(written), cmocka_unit_test(refused),
+		cmocka_unit_test(survives) };
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	return failed != 0;
 }
