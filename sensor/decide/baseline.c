@@ -379,6 +379,22 @@ bool baselines_save(struct baseline_run *b, struct baseline_record *out)
 	return true;
 }
 
+void baselines_save_again(struct baseline_run *b)
+{
+	if (!b->saving || key_at(b, b->saving)->unsaved)
+		return;
+	key_at(b, b->saving)->unsaved = true;
+	b->unsaved++;
+}
+
+void baselines_save_all(struct baseline_run *b)
+{
+	for (uint32_t i = b->newest; i; i = key_at(b, i)->older) {
+		b->unsaved += !key_at(b, i)->unsaved;
+		key_at(b, i)->unsaved = true;
+	}
+}
+
 static int defined_as(const struct baseline_run *b, uint64_t digest)
 {
 	for (size_t i = 0; i < b->all->n; i++)

@@ -59,6 +59,9 @@ struct baseline_record {
 	uint64_t first_ns, last_ns, observations;
 };
 bool baselines_save(struct baseline_run *b, struct baseline_record *out);
+/* The record that was given last could not be kept: it comes again. Nothing was kept: all come again. */
+void baselines_save_again(struct baseline_run *b);
+void baselines_save_all(struct baseline_run *b);
 /* Before the first event, latest seen first. False: damaged, of a baseline that is no more or was changed, or
  * there is no room. */
 bool baselines_restore(struct baseline_run *b, struct bytes state);

@@ -106,7 +106,7 @@ static bool save_device(struct inventory_saver *s, struct device_state *out)
 
 enum state_kind inventory_save(struct inventory_saver *s, struct device_state *out)
 {
-	for (;;) {
+	for (unsigned looks = 0; looks < STATE_LOOKS; looks++) {
 		if (s->at + 1 < s->inv->nodes.fresh) {
 			s->at++;
 			if (s->past_gone ? save_device(s, out) : save_gone(s, out))
@@ -115,10 +115,25 @@ enum state_kind inventory_save(struct inventory_saver *s, struct device_state *o
 			s->past_gone = true;
 			s->at = 0;
 		} else {
-			break;
+			s->past_gone = false;
+			s->at = 0;
+			return STATE_OVER;
 		}
 	}
-	s->past_gone = false;
-	s->at = 0;
-	return STATE_OVER;
+	return STATE_PAUSE;
+}
+
+void inventory_save_again(struct inventory_saver *s, const struct device_state *last)
+{
+	struct saved *saved = &s->saved[s->at];
+	if (s->past_gone)
+		*saved->id = 0;
+	else
+		memcpy(saved->id, last->id, DEVICE_ID);
+	s->at--;
+}
+
+void inventory_save_all(struct inventory_saver *s)
+{
+	memset(s->saved, 0, s->inv->nodes.fresh * sizeof *s->saved);
 }

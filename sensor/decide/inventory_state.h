@@ -19,12 +19,13 @@
 #include "decide/inventory.h"
 #include "decide/mask.h"
 
-enum { STATE_VERSION = 1, STATE_MAX = 1 << 20 };
+enum { STATE_VERSION = 1, STATE_MAX = 1 << 20, STATE_LOOKS = 64 };
 
 enum state_kind {
 	STATE_OVER,   /* the sweep is over; the next call begins the next one */
 	STATE_DEVICE, /* is new or has changed since the last sweep: write it */
 	STATE_GONE,   /* was written under this id and is no device any more (let go, or part of another) */
+	STATE_PAUSE,  /* STATE_LOOKS nodes were looked at and none has changed: call again */
 };
 
 struct device_state {
@@ -43,6 +44,10 @@ void inventory_saver_free(struct inventory_saver *s);
 /* The next of this sweep. Live a sweep may be spread over many calls with records fed between them: what
  * changes behind the sweep comes in the next one. */
 enum state_kind inventory_save(struct inventory_saver *s, struct device_state *out);
+/* The record that was given last could not be kept: it comes again next. */
+void inventory_save_again(struct inventory_saver *s, const struct device_state *last);
+/* Nothing that was given has been kept: the next sweep gives every device. At the end of a sweep. */
+void inventory_save_all(struct inventory_saver *s);
 /* How many packets all runs so far had, this one included. */
 uint64_t inventory_packets(const struct inventory *inv);
 

@@ -56,6 +56,7 @@ struct state {
 	struct mask *mask;
 	struct json_doc *doc;
 	struct doc_context context;
+	struct device_state last;
 	bool devices_done;
 	bool swept, whole; /* once; the sweep that ended last was the first */
 };
@@ -88,23 +89,18 @@ void state_free(struct state *s)
 	free(s);
 }
 
-static bool next_device(struct state *s, struct store_record *out)
+static void device_record(struct state *s, const struct device_state *d, struct store_record *out)
 {
-	struct device_state d;
-	enum state_kind kind = inventory_save(s->saver, &d);
-	if (kind == STATE_OVER)
-		return false;
-	*out = (struct store_record){ .kind = kind == STATE_GONE ? STORE_GONE : STORE_DEVICE,
-		.order = d.order,
-		.first_ns = d.first_ns,
-		.last_ns = d.last_ns,
-		.state = d.state };
-	memcpy(out->id, d.id, DEVICE_ID);
-	if (kind == STATE_DEVICE && d.is_listed) {
-		device_json(s->doc, &s->context, d.device);
+	*out = (struct store_record){ .kind = d->device ? STORE_DEVICE : STORE_GONE,
+		.order = d->order,
+		.first_ns = d->first_ns,
+		.last_ns = d->last_ns,
+		.state = d->state };
+	memcpy(out->id, d->id, DEVICE_ID);
+	if (d->is_listed) {
+		device_json(s->doc, &s->context, d->device);
 		out->document = mask_line(s->mask, json_nested(s->doc));
 	}
-	return true;
 }
 
 static bool next_baseline(struct state *s, struct store_record *out)
@@ -122,17 +118,37 @@ static bool next_baseline(struct state *s, struct store_record *out)
 	return true;
 }
 
-bool state_next(struct state *s, struct store_record *out)
+enum state_step state_step(struct state *s, struct store_record *out)
 {
-	if (!s->devices_done && next_device(s, out))
-		return true;
+	enum state_kind kind = s->devices_done ? STATE_OVER : inventory_save(s->saver, &s->last);
+	if (kind == STATE_PAUSE)
+		return STATE_STEP_NOTHING;
+	if (kind != STATE_OVER) {
+		device_record(s, &s->last, out);
+		return STATE_STEP_RECORD;
+	}
 	s->devices_done = true;
 	if (next_baseline(s, out))
-		return true;
+		return STATE_STEP_RECORD;
 	s->devices_done = false;
 	s->whole = !s->swept;
 	s->swept = true;
-	return false;
+	return STATE_STEP_OVER;
+}
+
+void state_again(struct state *s)
+{
+	if (s->devices_done)
+		baselines_save_again(s->baselines);
+	else
+		inventory_save_again(s->saver, &s->last);
+}
+
+void state_all(struct state *s)
+{
+	inventory_save_all(s->saver);
+	baselines_save_all(s->baselines);
+	s->swept = false;
 }
 
 struct store_run state_run(const struct state *s)
@@ -143,9 +159,11 @@ struct store_run state_run(const struct state *s)
 bool state_save(struct state *s, struct store *store, uint64_t first_ns, uint64_t last_ns)
 {
 	struct store_record r;
+	enum state_step step;
 	bool fine = store_begin(store);
-	while (state_next(s, &r))
-		fine = fine && store_put(store, &r);
+	while ((step = state_step(s, &r)) != STATE_STEP_OVER)
+		if (step == STATE_STEP_RECORD)
+			fine = fine && store_put(store, &r);
 	struct store_run run = state_run(s);
 	run.first_ns = first_ns;
 	run.last_ns = last_ns;

@@ -22,9 +22,18 @@ struct state;
 struct state *state_new(const struct inventory *inv, struct policy_run *policy, struct mask *mask,
 	const struct doc_context *doc);
 void state_free(struct state *s);
-/* A save is a sweep: every record that has changed, then false once. Records and what they point to are valid
- * until the next call. */
-bool state_next(struct state *s, struct store_record *out);
+/* A save is a sweep over all that is known: some hundred microseconds of it each time, and again from the
+ * beginning once it was over. */
+enum state_step {
+	STATE_STEP_RECORD, /* *out has changed: it and what it points to are valid until the next call */
+	STATE_STEP_NOTHING,
+	STATE_STEP_OVER
+};
+enum state_step state_step(struct state *s, struct store_record *out);
+/* The record that was given last could not be handed on: it comes again. */
+void state_again(struct state *s);
+/* What was handed on was not kept: the next sweep has everything. At the end of a sweep. */
+void state_all(struct state *s);
 /* What store_commit is told at the end of a sweep, but for its times. */
 struct store_run state_run(const struct state *s);
 

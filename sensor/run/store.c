@@ -342,6 +342,11 @@ bool store_begin(struct store *s)
 	return true;
 }
 
+bool store_is_open(const struct store *s)
+{
+	return s->is_open;
+}
+
 /* A statement about one device in this save. */
 static bool of_device(struct store *s, enum statement which, const char *id)
 {

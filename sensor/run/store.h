@@ -23,7 +23,7 @@ enum { STORE_VERSION = 1, STORE_ID = 16, STORE_APPLICATION = 0x57617264 /* "Ward
 /* Where the systemd unit has it and `wardwatch devices` looks for it. */
 #define STORE_DEFAULT "/var/lib/wardwatch/state.db"
 
-enum store_kind { STORE_DEVICE, STORE_GONE, STORE_BASELINE };
+enum store_kind { STORE_DEVICE, STORE_GONE, STORE_BASELINE, STORE_END /* of a save: store_line.h */ };
 
 struct store_record {
 	enum store_kind kind;
@@ -61,6 +61,7 @@ bool store_each(struct store *s, enum store_kind kind,
 
 /* A save. False: store_error is one sentence; the transaction is over, nothing of it was kept. */
 bool store_begin(struct store *s);
+bool store_is_open(const struct store *s); /* between store_begin and store_commit */
 bool store_put(struct store *s, const struct store_record *r);
 bool store_commit(struct store *s, const struct store_run *run);
 const char *store_error(const struct store *s);

@@ -162,6 +162,19 @@ static void test_changes_alone(void **state)
 	sweep(s, &k);
 	assert_int_equal(k.n, 1);
 	forget(&k);
+	/* What could not be handed on comes again. */
+	struct device_state d;
+	says(w, "10.0.0.6", PACS, ATTR_MODEL, "Y");
+	while (inventory_save(s, &d) != STATE_DEVICE)
+		;
+	inventory_save_again(s, &d);
+	sweep(s, &k);
+	assert_int_equal(k.n, 1);
+	forget(&k);
+	inventory_save_all(s);
+	sweep(s, &k);
+	assert_int_equal(k.n, 2);
+	forget(&k);
 	/* A host behind the router that ARP shows to be the scanner's own second address is no device any
 	 * more. */
 	sends(w, "10.0.0.7", GW);
