@@ -1,6 +1,8 @@
 /* The program that shares packets out over workers, run as the kernel runs it
  * (Documentation/networking/filter): both directions of two hosts, whatever they are wrapped in, get one
  * number. That the kernel takes it is tests/e2e/live.py's. */
+#include "packet/capture.h"
+#include "packet/decode.h"
 #include "packet/fanout.h"
 
 #include <errno.h>
@@ -372,6 +374,69 @@ static void test_spread(void **state)
 	}
 }
 
+/* ---- captures ---------------------------------------------------------------------------- */
+
+struct pair {
+	struct addr a, b;
+	uint32_t number;
+};
+
+/* The pair's number, or that of the first packet of these two hosts. */
+static uint32_t number_of_pair(struct pair *pairs, size_t *n, size_t room, const struct pair *now)
+{
+	for (size_t i = 0; i < *n; i++)
+		if (addr_eq(&pairs[i].a, &now->a) && addr_eq(&pairs[i].b, &now->b))
+			return pairs[i].number;
+	if (*n < room)
+		pairs[(*n)++] = *now;
+	return now->number;
+}
+
+/* Packets between what the decoder calls the same two hosts that get another number than their first. */
+static unsigned elsewhere(const char *folder, size_t *n)
+{
+	static struct pair pairs[4096];
+	struct limits limits;
+	struct counters counters = { 0 };
+	const struct hash_key key = { 1, 2 };
+	struct decoder decoder;
+	struct diag d = { 0 };
+	struct frame f;
+	struct packet p;
+	unsigned bad = 0;
+	limits_default(&limits);
+	assert_true(decode_init(&decoder, &limits, &counters, &key));
+	struct capture *c = capture_open(&folder, 1, &d);
+	for (*n = 0; c && capture_next(c, &f);) {
+		struct wire w = { .n = f.data.n < sizeof w.b ? f.data.n : sizeof w.b };
+		if (f.linktype != 1 || w.n < 14 || decode_frame(&decoder, &f, &p) == DECODE_MALFORMED ||
+			!p.is_ip)
+			continue;
+		memcpy(w.b, f.data.p, w.n);
+		receive(&w);
+		bool swap = addr_cmp(&p.src, &p.dst) > 0;
+		struct pair now = { swap ? p.dst : p.src, swap ? p.src : p.dst, run(&w) };
+		if (number_of_pair(pairs, n, sizeof pairs / sizeof *pairs, &now) == now.number)
+			continue;
+		printf("%s: packet %llu\n", capture_name(c, f.interface), (unsigned long long)f.number);
+		bad++;
+	}
+	capture_close(c);
+	decode_fini(&decoder);
+	diag_free(&d);
+	return bad;
+}
+
+static void test_captures(void **state)
+{
+	(void)state;
+	size_t n;
+	assert_int_equal(elsewhere(WW_SOURCE_DIR "/pcaps", &n), 0);
+	assert_true(n > 40);
+	/* with tunnels of many kinds; stands beside the checkout, or does not */
+	assert_int_equal(elsewhere(WW_SOURCE_DIR "/../shared/captures", &n), 0);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -390,6 +455,7 @@ int main(void)
 		cmocka_unit_test(test_short),
 		cmocka_unit_test(test_kernel_takes_it),
 		cmocka_unit_test(test_spread),
+		cmocka_unit_test(test_captures),
 	};
 	int failed = cmocka_run_group_tests(tests, setup, NULL);
 	return failed != 0;
