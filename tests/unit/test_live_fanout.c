@@ -70,7 +70,7 @@ static uint32_t calc(unsigned code, uint32_t a, uint32_t k)
 	case BPF_RSH:
 		return a >> k;
 	default:
-		fail_msg("unknown operation @x", code);
+		fail_msg("unknown operation %x", code);
 		return 0;
 	}
 }
@@ -85,7 +85,7 @@ static bool holds(unsigned code, uint32_t a, uint32_t k)
 	case BPF_JSET:
 		return a & k;
 	default:
-		fail_msg("unknown comparison @x", code);
+		fail_msg("unknown comparison %x", code);
 		return false;
 	}
 }
