@@ -22,6 +22,7 @@ struct networks {
 
 struct config {
 	char sensor_name[CONFIG_TEXT];
+	char user[CONFIG_TEXT];       /* "": see run/jail.h */
 	char policies[CONFIG_TEXT];   /* "": the default */
 	char key_file[CONFIG_TEXT];   /* "": none */
 	char output[CONFIG_TEXT];     /* "": none */

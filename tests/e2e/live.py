@@ -301,4 +301,5 @@ def main():
         print(f"{test.__name__}: {time.time() - started:.1f} s", flush=True)
 
 
-main()
+if __name__ == "__main__":  # jail.py takes its namespace from here
+    main()
