@@ -47,16 +47,24 @@ static bool add_all(scmp_filter_ctx f, uint32_t action, const int *calls)
 	return true;
 }
 
-static bool add_when(scmp_filter_ctx f, uint32_t action, int call, struct scmp_arg_cmp when)
+/* When argument n (from 0) is that value. libseccomp's macros for it leave a member out (-Wextra). */
+static bool add_when(scmp_filter_ctx f, uint32_t action, int call, unsigned n, scmp_datum_t value)
 {
-	return seccomp_rule_add(f, action, call, 1, when) == 0;
+	struct scmp_arg_cmp when = { .arg = n, .op = SCMP_CMP_EQ, .datum_a = value };
+	return seccomp_rule_add_array(f, action, call, 1, &when) == 0;
+}
+
+/* When of these bits of argument n all are as in value. */
+static bool refuse_bits(scmp_filter_ctx f, int call, unsigned n, scmp_datum_t bits, scmp_datum_t value)
+{
+	struct scmp_arg_cmp when = { .arg = n, .op = SCMP_CMP_MASKED_EQ, .datum_a = bits, .datum_b = value };
+	return seccomp_rule_add_array(f, REFUSE, call, 1, &when) == 0;
 }
 
 /* ---- what no thread may ------------------------------------------------------------------ */
 
 static bool refuse_processes(scmp_filter_ctx f)
 {
-	static const uint32_t flags = CLONE_THREAD;
 	return add_all(f, REFUSE,
 		       CALLS(C(execve), C(execveat), C(fork), C(vfork), C(ptrace), C(process_vm_readv),
 			       C(process_vm_writev), C(pidfd_open), C(pidfd_getfd), C(kcmp), C(unshare),
@@ -65,11 +73,11 @@ static bool refuse_processes(scmp_filter_ctx f)
 			       C(memfd_create), C(io_uring_setup), C(io_uring_enter), C(io_uring_register),
 			       C(open_by_handle_at), C(init_module), C(finit_module), C(kexec_load),
 			       C(personality))) &&
-	       add_when(f, REFUSE, C(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, flags, 0)) &&
+	       refuse_bits(f, C(clone), 0, CLONE_THREAD, 0) &&
 	       /* Its flags lie in memory, where a filter cannot look: libc goes back to clone. */
 	       seccomp_rule_add(f, NOT_THERE, C(clone3), 0) == 0 &&
-	       add_when(f, REFUSE, C(mmap), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC)) &&
-	       add_when(f, REFUSE, C(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC));
+	       refuse_bits(f, C(mmap), 2, PROT_EXEC, PROT_EXEC) &&
+	       refuse_bits(f, C(mprotect), 2, PROT_EXEC, PROT_EXEC);
 }
 
 /* sendmsg could also pass a capture's descriptor to another process. */
@@ -86,19 +94,23 @@ static bool refuse_sending(scmp_filter_ctx f, const struct jail *j)
 	static const int sending[] = { C(write), C(writev), C(sendto), C(setsockopt) };
 	for (size_t i = 0; i < j->n_captures; i++)
 		for (size_t k = 0; k < sizeof sending / sizeof *sending; k++)
-			if (!add_when(f, REFUSE, sending[k],
-				    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)j->captures[i])))
+			if (!add_when(f, REFUSE, sending[k], 0, (scmp_datum_t)j->captures[i]))
 				return false;
 	return add_all(f, REFUSE,
 		       CALLS(C(dup), C(dup2), C(dup3), C(sendfile), C(splice), C(vmsplice), C(tee),
 			       C(copy_file_range), C(pwritev), C(pwritev2))) &&
-	       add_when(f, REFUSE, C(fcntl), SCMP_A1(SCMP_CMP_EQ, F_DUPFD)) &&
-	       add_when(f, REFUSE, C(fcntl), SCMP_A1(SCMP_CMP_EQ, F_DUPFD_CLOEXEC));
+	       add_when(f, REFUSE, C(fcntl), 1, F_DUPFD) && add_when(f, REFUSE, C(fcntl), 1, F_DUPFD_CLOEXEC);
 }
 
 bool jail_calls(const struct jail *j, struct diag *d)
 {
-	ASSERT(j->n_captures <= JAIL_CAPTURES_MOST);
+	if (j->n_captures > JAIL_CAPTURES_MOST) {
+		JAIL_SAY(d, ERROR,
+			"%zu capture handles (interfaces times workers) are too many to guard; %d are "
+			"the most",
+			j->n_captures, JAIL_CAPTURES_MOST);
+		return false;
+	}
 	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
 	int failed = ENOMEM;
 	if (f && refuse_processes(f) &&
@@ -115,7 +127,8 @@ bool jail_calls(const struct jail *j, struct diag *d)
 
 static bool allow_computing(scmp_filter_ctx f)
 {
-	/* libc's memory, locks, time and signals; assertions end with tgkill. */
+	/* libc's memory, locks, time and signals, whose handlers run in any thread; assertions end with
+	 * tgkill. */
 	return seccomp_rule_add(f, SCMP_ACT_ALLOW, C(read), 0) == 0 &&
 	       add_all(f, SCMP_ACT_ALLOW,
 		       CALLS(C(close), C(futex), C(mmap), C(munmap), C(mremap), C(mprotect), C(madvise),
@@ -124,16 +137,17 @@ static bool allow_computing(scmp_filter_ctx f)
 			       C(rt_sigreturn), C(rt_sigtimedwait), C(sigaltstack), C(restart_syscall),
 			       C(exit), C(exit_group), C(poll), C(ppoll), C(sched_yield),
 			       C(sched_getaffinity), C(getcpu), C(getrandom), C(rseq), C(set_robust_list),
-			       C(membarrier), C(getrusage), C(lseek), C(pread64), C(fstat), C(newfstatat))) &&
-	       add_when(f, SCMP_ACT_ALLOW, C(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
+			       C(membarrier), C(getrusage), C(sysinfo), C(alarm), C(lseek), C(pread64),
+			       C(fstat), C(newfstatat))) &&
+	       add_when(f, SCMP_ACT_ALLOW, C(prctl), 0, PR_SET_NAME);
 }
 
 /* live.h lists them. */
 static bool allow_capturing(scmp_filter_ctx f)
 {
-	return add_all(f, SCMP_ACT_ALLOW, CALLS(C(recvfrom), C(getsockopt))) &&
-	       add_when(f, SCMP_ACT_ALLOW, C(ioctl), SCMP_A1(SCMP_CMP_EQ, SIOCGIFNAME)) &&
-	       add_when(f, SCMP_ACT_ALLOW, C(ioctl), SCMP_A1(SCMP_CMP_EQ, SIOCGIFFLAGS));
+	return add_all(f, SCMP_ACT_ALLOW, CALLS(C(recvfrom), C(getsockopt), C(getsockname))) &&
+	       add_when(f, SCMP_ACT_ALLOW, C(ioctl), 1, SIOCGIFNAME) &&
+	       add_when(f, SCMP_ACT_ALLOW, C(ioctl), 1, SIOCGIFFLAGS);
 }
 
 /* Which files, Landlock says. */
@@ -145,10 +159,10 @@ static bool allow_files(scmp_filter_ctx f)
 			       C(flock), C(fsync), C(fdatasync), C(ftruncate), C(fallocate), C(pwrite64),
 			       C(writev), C(rename), C(renameat), C(renameat2), C(unlink), C(unlinkat),
 			       C(mkdir), C(mkdirat), C(fchmod), C(fchown), C(umask), C(utimensat),
-			       C(fadvise64), C(statfs), C(fstatfs), C(sysinfo), C(uname), C(getuid),
-			       C(geteuid), C(getgid), C(getegid), C(getppid))) &&
-	       add_when(f, SCMP_ACT_ALLOW, C(ioctl), SCMP_A1(SCMP_CMP_EQ, TCGETS)) &&
-	       add_when(f, SCMP_ACT_ALLOW, C(ioctl), SCMP_A1(SCMP_CMP_EQ, TIOCGWINSZ));
+			       C(fadvise64), C(statfs), C(fstatfs), C(uname), C(getuid), C(geteuid),
+			       C(getgid), C(getegid), C(getppid))) &&
+	       add_when(f, SCMP_ACT_ALLOW, C(ioctl), 1, TCGETS) &&
+	       add_when(f, SCMP_ACT_ALLOW, C(ioctl), 1, TIOCGWINSZ);
 }
 
 static bool allow_given_sockets(scmp_filter_ctx f)
@@ -165,8 +179,8 @@ static bool allow_threads(scmp_filter_ctx f)
 	return allow_capturing(f) &&
 	       add_all(f, SCMP_ACT_ALLOW,
 		       CALLS(C(clone), C(clone3), C(seccomp), C(set_tid_address), C(wait4), C(waitid),
-			       C(alarm), C(setitimer), C(prlimit64))) &&
-	       add_when(f, SCMP_ACT_ALLOW, C(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_SECCOMP));
+			       C(setitimer), C(prlimit64))) &&
+	       add_when(f, SCMP_ACT_ALLOW, C(prctl), 0, PR_SET_SECCOMP);
 }
 
 bool jail_thread(enum jail_kind kind)
@@ -176,8 +190,7 @@ bool jail_thread(enum jail_kind kind)
 	/* no-new-privs is set, and setting it again is not listed. */
 	bool done = f && seccomp_attr_set(f, SCMP_FLTATR_CTL_NNP, 0) == 0 && allow_computing(f);
 	if (kind == JAIL_WORKER)
-		done = done && allow_capturing(f) &&
-		       add_when(f, SCMP_ACT_ALLOW, C(write), SCMP_A0(SCMP_CMP_EQ, STDERR_FILENO));
+		done = done && allow_capturing(f) && add_when(f, SCMP_ACT_ALLOW, C(write), 0, STDERR_FILENO);
 	else
 		done = done && seccomp_rule_add(f, SCMP_ACT_ALLOW, C(write), 0) == 0;
 	if (kind == JAIL_SHIPPER || kind == JAIL_MAIN)
