@@ -112,7 +112,7 @@ static bool can_write(const struct jail *j, const struct passwd *as, struct diag
 	for (size_t i = 0; i < j->n_paths; i++) {
 		const struct jail_path *p = &j->paths[i];
 		struct stat st;
-		if (!p->may_write || !p->path || !*p->path)
+		if (p->right != JAIL_WRITE || !p->path || !*p->path)
 			continue;
 		bool is_dir = stat(p->path, &st) == 0 && S_ISDIR(st.st_mode);
 		if (faccessat(AT_FDCWD, p->path, W_OK | (is_dir ? X_OK : 0), AT_EACCESS) != 0)

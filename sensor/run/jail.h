@@ -39,11 +39,16 @@ enum {
 	JAIL_FILES = 1024,        /* descriptors at once, where no more are open already */
 };
 
+enum jail_right {
+	JAIL_READ,  /* may be missing; it is not found either if it comes later */
+	JAIL_WRITE, /* also make, replace and remove files: it has to be there, and the user has to be able to
+		     */
+	JAIL_REMOVE, /* only remove files, where the user can: the folder of a socket that is made already */
+};
+
 struct jail_path {
 	const char *path; /* a directory, with all in it, or one file; "" and NULL are left out */
-	/* Also to make, replace and remove files in it. It has to be there, and the user has to be able to.
-	 * What is only read may be missing, but is not found either if it comes later. */
-	bool may_write;
+	enum jail_right right;
 };
 
 struct jail {

@@ -47,13 +47,16 @@ static struct ruleset handled(long version, bool may_connect)
 
 static bool add_path(int ruleset, const struct ruleset *r, const struct jail_path *p, struct diag *d)
 {
+	static const uint64_t rights[] = { [JAIL_READ] = FS_READ,
+		[JAIL_WRITE] = FS_READ | FS_WRITE,
+		[JAIL_REMOVE] = LANDLOCK_ACCESS_FS_REMOVE_FILE };
 	struct stat st;
 	int fd = open(p->path, O_PATH | O_CLOEXEC);
-	if (fd < 0 && !p->may_write)
+	if (fd < 0 && p->right != JAIL_WRITE)
 		return true;
 	bool done = fd >= 0 && fstat(fd, &st) == 0;
 	if (done) {
-		uint64_t allowed = (FS_READ | (p->may_write ? FS_WRITE : 0)) & r->fs;
+		uint64_t allowed = rights[p->right] & r->fs;
 		struct landlock_path_beneath_attr rule = { .parent_fd = fd,
 			.allowed_access = S_ISDIR(st.st_mode) ? allowed : allowed & FS_OF_FILE };
 		done = syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;

@@ -369,8 +369,8 @@ int main(int argc, char **argv)
 	bool is_jailed = strcmp(argv[1], "jail") == 0;
 	snprintf(read_path, sizeof read_path, "%sread", argv[5]);
 	snprintf(write_path, sizeof write_path, "%swrite", argv[5]);
-	const struct jail_path paths[] = { { read_path, false }, { write_path, true },
-		{ "/nonexistent", false }, { "", true } };
+	const struct jail_path paths[] = { { read_path, JAIL_READ }, { write_path, JAIL_WRITE },
+		{ "/nonexistent", JAIL_READ }, { "", JAIL_WRITE } };
 	const struct jail j = {
 		.user = argv[2], .paths = paths, .n_paths = 4, .captures = &probe.capture, .n_captures = 1
 	};
