@@ -1,6 +1,7 @@
 /* The jail: what it says when it cannot be made, and that the sensor's parts work in it. Each case is a
  * process of its own; what the jail refuses is in tests/e2e/jail.py. */
 #include "decide/policy.h"
+#include "run/confine.h"
 #include "run/jail.h"
 #include "run/log.h"
 #include "run/metrics.h"
@@ -11,10 +12,12 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -159,6 +162,69 @@ static void as_many_captures_as_promised_fit_the_filter(void **state)
 	assert_int_equal(in_a_process(guard_the_most), FINE);
 }
 
+/* 0 or an errno; name is in the folder. */
+static int opened(const char *name, int flags)
+{
+	char path[PATH];
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	int fd = open(path, flags | O_CLOEXEC, 0600), error = fd < 0 ? errno : 0;
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
+static int be_confined(void)
+{
+	char paths[6][PATH];
+	static const char *const names[] = { "rules", "single/rules.yml", "out", "state/s.db",
+		"metrics/w.prom", "socket/s.sock" };
+	for (size_t i = 0; i < 6; i++)
+		snprintf(paths[i], PATH, "%s/%s", folder, names[i]);
+	const char *const policies[] = { paths[0], paths[1] };
+	struct diag d = { 0 };
+	struct confine c = { .user = "",
+		.policies = policies,
+		.n_policies = 2,
+		.output = paths[2],
+		.state = paths[3],
+		.metrics_file = paths[4],
+		.socket = paths[5] };
+	if (!confine(&c, &d)) {
+		diag_print(&d, stderr, true);
+		return NO_JAIL;
+	}
+	diag_free(&d);
+	const int make = O_WRONLY | O_CREAT;
+	bool fine = opened("rules/a.yml", O_RDONLY) == ENOENT && opened("single/b.yml", O_RDONLY) == ENOENT &&
+		    opened("out/alerts.jsonl", make) == 0 && opened("state/s.db-wal", make) == 0 &&
+		    opened("metrics/w.prom.new", make) == 0 && unlink(paths[5]) == 0;
+	bool fenced = opened("rules/new", make) == EACCES && opened("single/new", make) == EACCES &&
+		      opened("socket/new", make) == EACCES && opened("other/file", O_RDONLY) == EACCES &&
+		      opened("new", make) == EACCES;
+	return fine && fenced ? FINE : WRONG;
+}
+
+static void a_configured_sensor_reaches_its_own_alone(void **state)
+{
+	static const char *const folders[] = { "rules", "single", "out", "state", "metrics", "socket",
+		"other" };
+	char path[PATH];
+	(void)state;
+	if (syscall(SYS_landlock_create_ruleset, NULL, 0, 1u) < 1) {
+		print_message("this kernel has no Landlock\n");
+		skip();
+	}
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+		snprintf(path, sizeof path, "%s/%s", folder, folders[i]);
+		assert_int_equal(mkdir(path, 0700), 0);
+		assert_int_equal(chmod(path, 0777), 0);
+	}
+	assert_int_equal(opened("socket/s.sock", O_WRONLY | O_CREAT), 0);
+	assert_int_equal(opened("other/file", O_WRONLY | O_CREAT), 0);
+	assert_int_equal(opened("single/rules.yml", O_WRONLY | O_CREAT), 0);
+	assert_int_equal(in_a_process(be_confined), FINE);
+}
+
 /* ---- what it says --------------------------------------------------------------------------------- */
 
 /* FINE: it says so and is not entered. */
@@ -220,6 +286,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(store_metrics_and_policies_work_in_it),
+		cmocka_unit_test(a_configured_sensor_reaches_its_own_alone),
 		cmocka_unit_test(as_many_captures_as_promised_fit_the_filter),
 		cmocka_unit_test(what_is_wrong_is_said),
 	};
