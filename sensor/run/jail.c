@@ -128,10 +128,10 @@ bool jail_process(const struct jail *j, struct diag *d)
 	const struct passwd *to;
 	size_t errors = d->errors;
 	d->errors = 0;
-	/* PR_SET_DUMPABLE after the user: to become another resets it. Landlock before: its paths are looked
-	 * up with the rights there are. The filter last, for it refuses most of what goes before. */
-	bool done = choose_user(j, &to, d) && set_limits(d) && drop_bounds(d) && jail_files(j, d) &&
-		    become(to, d) && drop_capabilities(d) && can_write(j, to, d);
+	/* The user before Landlock: who is in which group stands in a file. PR_SET_DUMPABLE after the user:
+	 * to become another resets it. The filter last, for it refuses most of what goes before. */
+	bool done = choose_user(j, &to, d) && set_limits(d) && drop_bounds(d) && become(to, d) &&
+		    drop_capabilities(d) && can_write(j, to, d) && jail_files(j, d);
 #if !JAIL_SANITIZED
 	if (done && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
 		JAIL_SAY(d, ERROR, "core dumps cannot be turned off: %s", strerror(errno));

@@ -141,6 +141,16 @@ def jailed(has_landlock, sanitized, what, prefix=(), bounds="0+"):
     return failed
 
 
+def groups():
+    """The user's groups, which stand in a file, are its own in the jail too."""
+    with tempfile.NamedTemporaryFile("w", prefix="ward-group-") as file:
+        file.write(Path("/etc/group").read_text() + "wardtest:x:54321:nobody\n")
+        file.flush()
+        prefix = ("unshare", "-m", "sh", "-c", f'mount --bind {file.name} /etc/group && exec "$@"', "sh")
+        _, status, _, stderr, _ = probe("jail", "nobody", prefix)
+    return check("groups of the user", "54321" not in status.get("Groups", "") and f"{status.get('Groups')} {stderr}")
+
+
 def refusals():
     failed = False
     for user, words in (("no-such-user", "there is no user no-such-user"), ("root", "unprivileged user, not root")):
@@ -162,6 +172,7 @@ def main():
     failed |= jailed(has_landlock, sanitized, "root")
     # As the systemd unit starts it: the bounding set stays, and is nothing without exec.
     failed |= jailed(has_landlock, sanitized, "service", AS_SERVICE, "0+2000")
+    failed |= groups()
     failed |= refusals()
     sys.exit(1 if failed else 0)
 
