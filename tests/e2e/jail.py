@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
@@ -160,6 +161,35 @@ def refusals():
     return failed
 
 
+def sensor():
+    """The sensor itself: every thread of it, once it captures, and its end."""
+    if "--interface" not in subprocess.run([sys.argv[1], "--help"], capture_output=True, text=True).stdout:
+        print("this program captures from no interface: it is not tried")
+        return False
+    folder = folder_with(("read", "write", "outside"))
+    (folder / "write/c.yml").write_text(f"status.socket: {folder}/write/s.sock\n")
+    process = subprocess.Popen([sys.argv[1], "-i", "ward0", "-j", "2", "-p", ward.TOP / "policies", "-c",
+                                folder / "write/c.yml", "-o", folder / "write", "--state", folder / "write/s.db"],
+                               stderr=subprocess.PIPE, text=True)
+    wrong = ["not one in 20 seconds"]
+    tasks, end = Path(f"/proc/{process.pid}/task"), time.monotonic() + 20
+    while wrong and time.monotonic() < end and process.poll() is None:
+        time.sleep(0.2)
+        rows = [status_of(f"{process.pid}/task/{t.name}") for t in tasks.iterdir()]
+        wrong = [f"{len(rows)} threads"] if len(rows) < 4 else []
+        wrong += [f"thread {row['Pid']}: {k} {row.get(k)}" for row in rows for k, pattern in
+                  {"Uid": r"(?!0\b)(\d+)\t\1\t\1\t\1", "CapEff": "0+", "CapPrm": "0+", "CapBnd": "0+", "NoNewPrivs": "1",
+                   "Seccomp": "2", "Seccomp_filters": "2"}.items() if not re.fullmatch(pattern, row.get(k, "").strip())]
+    if wrong and process.poll() is not None:
+        wrong.append("it ended")
+    process.terminate()
+    stderr = process.communicate(timeout=30)[1]
+    if process.returncode != 0 or (folder / "write/s.sock").exists() or not (folder / "write/summary.json").exists():
+        wrong.append(f"exit status {process.returncode}, left {os.listdir(folder / 'write')}")
+    shutil.rmtree(folder)
+    return check("every thread of the sensor is in it", wrong and wrong + [stderr])
+
+
 def main():
     namespace_or_skip()
     make_pair("ward0", "ward1")
@@ -174,6 +204,8 @@ def main():
     failed |= jailed(has_landlock, sanitized, "service", AS_SERVICE, "0+2000")
     failed |= groups()
     failed |= refusals()
+    if not sanitized:
+        failed |= sensor()
     sys.exit(1 if failed else 0)
 
 
