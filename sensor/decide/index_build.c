@@ -47,8 +47,12 @@ static uint64_t cost_by_kind(const struct build *b, const struct atom *one)
 	static const uint32_t by_length[] = { ALWAYS, 500000, 200000, 30000, 8000, 3000, 3000, 3000 };
 	const struct schema *s = b->d->schema;
 	switch (one->kind) {
-	case ATOM_TEXT: /* what all events have of their conversation are a few words */
-		if (s->type(s, one->field) == FACT_BOOL || one->field < COMMON_N)
+	case ATOM_TEXT: /* what all events have of their conversation are a few words; protocols are many */
+		if (one->field == COMMON_PROTOCOL)
+			return 20000;
+		if (s->type(s, one->field) == FACT_BOOL)
+			return ALWAYS;
+		if (one->field < COMMON_N)
 			return 300000;
 		return one->text.n <= 4 ? 50000 : 5000;
 	case ATOM_LITERAL:

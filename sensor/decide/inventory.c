@@ -427,6 +427,16 @@ void inventory_feed(struct inventory *inv, const struct event *e)
 	inv->now = NULL;
 }
 
+void inventory_reload(
+	struct inventory *inv, const struct fingerprints *f, const struct network *home, size_t n)
+{
+	inv->fingerprints = f;
+	inventory_home(inv, home, n);
+	for (uint32_t i = inv->made_first; i; i = node_at(inv, i)->made_after)
+		node_root(node_at(inv, i))->dirty = true;
+	inventory_finish(inv);
+}
+
 void inventory_finish(struct inventory *inv)
 {
 	static const struct event none;

@@ -41,6 +41,11 @@ void inventory_free(struct inventory *inv);
 /* Networks whose addresses are devices besides the private ranges; before the first record, and borrowed. */
 void inventory_home(struct inventory *inv, const struct network *list, size_t n);
 
+/* Other fingerprints and networks (borrowed) from now on: every device is judged anew, and nothing of the old
+ * ones is referred to any more. */
+void inventory_reload(
+	struct inventory *inv, const struct fingerprints *f, const struct network *home, size_t n);
+
 /* Calls fn for each asset event (PROTO_asset: created, updated, conflicting) that a fed record brings about,
  * before inventory_feed returns; the event is valid during the call. fn must not feed this inventory. */
 void inventory_on_asset(struct inventory *inv, void (*fn)(void *arg, const struct event *asset), void *arg);

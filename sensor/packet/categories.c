@@ -105,6 +105,7 @@ static const char *const sensor_events[] = { [SENSOR_EV_TABLE_FULL] = "table_ful
 	[SENSOR_EV_ONE_SIDED] = "one_sided",
 	[SENSOR_EV_DUPLICATES] = "duplicates",
 	[SENSOR_EV_CLOCK_JUMP] = "clock_jump",
+	[SENSOR_EV_RELOAD_FAILED] = "reload_failed",
 	NULL };
 static const struct dissector dissector_sensor = {
 	.name = "sensor", .fields = sensor_fields, .events = sensor_events

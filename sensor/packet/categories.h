@@ -58,10 +58,11 @@ enum segmentation_field {
 /* Written by the sensor of itself: packet/health.h. */
 enum sensor_event {
 	SENSOR_EV_TABLE_FULL, /* a limit was hit */
-	SENSOR_EV_LOSS,       /* bytes lost in holes of streams, or packets cut short */
-	SENSOR_EV_ONE_SIDED,  /* of TCP conversations one side is seen */
-	SENSOR_EV_DUPLICATES, /* the mirror port sends packets twice */
-	SENSOR_EV_CLOCK_JUMP, /* a packet lies long before an earlier one */
+	SENSOR_EV_LOSS, /* packets the kernel dropped, bytes lost in holes of streams, packets cut short */
+	SENSOR_EV_ONE_SIDED,     /* of TCP conversations one side is seen */
+	SENSOR_EV_DUPLICATES,    /* the mirror port sends packets twice */
+	SENSOR_EV_CLOCK_JUMP,    /* a packet lies long before an earlier one */
+	SENSOR_EV_RELOAD_FAILED, /* policies read anew are wrong: those before stay in force */
 };
 enum sensor_field {
 	SENSOR_COUNTER, /* which: a name of limits.def or counters.def, or "clock" */

@@ -65,6 +65,13 @@ static void look_at_losses(const struct looking *l, const struct counters *now)
 	if (gaps >= MIN_GAPS)
 		share(l, HEALTH_GAPS, (struct health_news){ SENSOR_EV_LOSS, "gap_bytes", lost, 0 },
 			lost + read, LOSS_PERCENT);
+	/* Live only; offline nothing is dropped. Of these any is news. */
+	uint64_t dropped = now->capture_lost - before->capture_lost;
+	share(l, HEALTH_CAPTURE, (struct health_news){ SENSOR_EV_LOSS, "capture_lost", dropped, 0 },
+		packets + dropped, 0);
+	uint64_t events = now->events - before->events, unheard = now->events_lost - before->events_lost;
+	share(l, HEALTH_RING, (struct health_news){ SENSOR_EV_LOSS, "events_lost", unheard, 0 },
+		events + unheard, 0);
 	uint64_t ended = now->tcp_ended - before->tcp_ended;
 	uint64_t one_sided = now->tcp_one_sided - before->tcp_one_sided;
 	if (ended >= MIN_CONVERSATIONS)

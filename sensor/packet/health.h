@@ -16,6 +16,8 @@ enum {
 #define CAP(name, def, least, most, sentence)
 #include "base/limits.def"
 #undef LIMIT
+	HEALTH_CAPTURE,
+	HEALTH_RING,
 	HEALTH_GAPS,
 	HEALTH_CUT,
 	HEALTH_ONE_SIDED,

@@ -28,6 +28,8 @@ struct config {
 	char output[CONFIG_TEXT];     /* "": none */
 	struct networks home;         /* besides the private ranges */
 	struct policy_options policy; /* without the home networks */
+	char live_filter[CONFIG_TEXT]; /* "": none */
+	bool live_promiscuous;
 	bool identify;
 	bool events;
 	char status_socket[CONFIG_TEXT]; /* "": none */

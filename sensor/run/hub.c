@@ -1,6 +1,7 @@
 #include "run/hub.h"
 
 #include "base/assert.h"
+#include "decide/baseline.h"
 #include "packet/dissect.h"
 
 #include <stdlib.h>
@@ -45,9 +46,8 @@ static void put(struct told *t, unsigned field, enum fact_type type, struct byte
 	e->n_facts++;
 }
 
-static void tell_health(void *arg, const struct health_news *n)
+void hub_tell(struct hub *h, const struct health_news *n)
 {
-	struct hub *h = arg;
 	struct told t = { 0 };
 	struct event *e = (struct event *)(void *)t.b;
 	*e = (struct event){ .len = sizeof *e,
@@ -61,6 +61,11 @@ static void tell_health(void *arg, const struct health_news *n)
 	if (n->share)
 		put(&t, SENSOR_SHARE, FACT_UINT, bytes_of((const uint8_t *)&n->share, sizeof n->share));
 	judge(h, e);
+}
+
+static void tell_health(void *arg, const struct health_news *n)
+{
+	hub_tell(arg, n);
 }
 
 /* ---- the workers' counters ------------------------------------------------------------------------- */
@@ -98,9 +103,10 @@ static void take_counters(struct hub *h, const struct event *e, unsigned worker)
 bool hub_init(struct hub *h, const struct hub_setup *s)
 {
 	size_t n_home;
-	*h = (struct hub){
-		.outputs = s->outputs, .tap = s->tap, .n_workers = s->n_workers ? s->n_workers : 1
-	};
+	*h = (struct hub){ .outputs = s->outputs,
+		.tap = s->tap,
+		.limits = s->limits,
+		.n_workers = s->n_workers ? s->n_workers : 1 };
 	h->reports = calloc(h->n_workers, sizeof *h->reports);
 	if (!h->reports)
 		return false;
@@ -115,6 +121,29 @@ bool hub_init(struct hub *h, const struct hub_setup *s)
 	if (h->policy)
 		policy_on_derived(h->policy, judge, h);
 	return h->policy != NULL;
+}
+
+bool hub_reload(struct hub *h, const struct policy *p)
+{
+	size_t n_home;
+	struct policy_run *run =
+		policy_start(p, h->limits, &h->counters, h->inventory, (struct alert_sink){ on_alert, h });
+	if (!run)
+		return false;
+	struct baseline_run *learnt = policy_baselines(h->policy), *to = policy_baselines(run);
+	struct baseline_record record;
+	policy_finish(h->policy);
+	baselines_save_all(learnt);
+	while (baselines_save(learnt, &record))
+		(void)baselines_restore(to, record.state); /* not those that are no more, or are others now */
+	policy_stop(h->policy);
+	h->policy = run;
+	policy_on_derived(run, judge, h);
+	const struct network *home = policy_home(p, &n_home);
+	inventory_reload(h->inventory, policy_fingerprints(p), home, n_home);
+	if (h->outputs)
+		outputs_zones(h->outputs, policy_zones(p));
+	return true;
 }
 
 void hub_fini(struct hub *h)

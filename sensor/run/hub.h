@@ -24,6 +24,7 @@ struct hub {
 	struct counters counters;
 	struct inventory *inventory;
 	struct policy_run *policy;
+	const struct limits *limits;
 	struct outputs *outputs; /* or NULL */
 	struct hub_tap tap;
 	struct health health;
@@ -49,6 +50,12 @@ void hub_fini(struct hub *h);
 void hub_take(struct hub *h, const struct event *e, unsigned worker);
 /* Takes all records that are in the ring of the only worker. */
 void hub_drain(struct hub *h, struct ring *r);
+/* An event of the sensor's own, at the time of the last record. */
+void hub_tell(struct hub *h, const struct health_news *n);
+/* Other policies from the next record on. Windows of the old ones close first, what baselines have learnt is
+ * taken over, what correlations have counted is not; nothing refers to the old ones any more. False: no
+ * memory, the old ones go on. */
+bool hub_reload(struct hub *h, const struct policy *p);
 /* The run is over: what needed the whole run is decided and windows close. */
 void hub_finish(struct hub *h);
 

@@ -2,10 +2,12 @@
 #include "decide/oui.h"
 #include "run/config.h"
 #include "run/devices_command.h"
+#include "run/jail.h"
 #include "run/offline.h"
 #include "run/options.h"
 #include "run/policy_command.h"
 #include "run/progress.h"
+#include "run/service.h"
 #include "run/status_command.h"
 
 #include <errno.h>
@@ -23,6 +25,8 @@ struct program {
 	struct policy *policy;
 	struct oui *oui;
 	struct capture *captures[OPTIONS_WORKERS]; /* the same ones, for each worker */
+	struct live *live;
+	struct log log;
 	struct mask *mask;
 	struct outputs *outputs;
 	struct store *store;
@@ -30,13 +34,19 @@ struct program {
 	struct diag diag;
 };
 
-static volatile bool stop;
+static _Atomic bool stop, reload;
 
 static void on_signal(int number)
 {
 	stop = true;
 	signal(number, SIG_DFL); /* the second one ends us at once */
 	alarm(1);                /* should we be about to wait for input: its signal ends the wait */
+}
+
+static void on_reload(int number)
+{
+	(void)number;
+	reload = true;
 }
 
 static void on_alarm(int number)
@@ -96,28 +106,39 @@ static const char *default_policies(void)
 	return at_home && stat(WW_SOURCE_POLICY_DIR, &st) == 0 ? WW_SOURCE_POLICY_DIR : WW_POLICY_DIR;
 }
 
-static bool load_policies(struct program *p)
+/* At start, and live on SIGHUP. NULL: what is wrong is in d. */
+static struct policy *read_policies(void *arg, struct diag *d)
 {
+	struct program *p = arg;
 	const char *one = *p->config.policies ? p->config.policies : default_policies();
 	const char *const *paths = p->options.n_policies ? p->options.policies : &one;
 	size_t n = p->options.n_policies ? p->options.n_policies : 1;
 	struct stat st;
 	for (size_t i = 0; i < n; i++)
 		if (stat(paths[i], &st) != 0)
-			diag_add(&p->diag, DIAG_ERROR, paths[i], 0, 0, "",
+			diag_add(d, DIAG_ERROR, paths[i], 0, 0, "",
 				"there are no policies here; -p names their directory");
-	if (p->diag.errors)
-		return false;
+	if (d->errors)
+		return NULL;
 	p->config.policy.home = p->config.home.list;
 	p->config.policy.n_home = p->config.home.n;
-	p->policy = policy_load_with(&p->config.policy, paths, n, &p->diag);
-	diag_sort(&p->diag);
+	struct policy *policy = policy_load_with(&p->config.policy, paths, n, d);
+	diag_sort(d);
 	/* A sensor that judges nothing must not look like one that finds nothing. */
-	if (p->policy && p->diag.errors == 0 && policy_rules(p->policy) == 0)
-		diag_add(&p->diag, DIAG_ERROR, paths[0], 0, 0, "",
+	if (policy && d->errors == 0 && policy_rules(policy) == 0)
+		diag_add(d, DIAG_ERROR, paths[0], 0, 0, "",
 			"holds no rule that is loaded, so nothing would be judged; -p names a directory of "
 			"*.yml (wardwatch policy list --skipped says why rules are left out)");
-	return p->policy && p->diag.errors == 0;
+	if (d->errors == 0)
+		return policy;
+	if (policy)
+		policy_free(policy);
+	return NULL;
+}
+
+static bool is_live(const struct program *p)
+{
+	return p->options.n_interfaces > 0;
 }
 
 static bool open_outputs(struct program *p)
@@ -127,7 +148,8 @@ static bool open_outputs(struct program *p)
 							    : NULL,
 		.events = p->options.events || p->config.events,
 		.json = p->options.json,
-		.page = !p->options.json && !p->options.quiet,
+		.page = !p->options.json && !p->options.quiet && !is_live(p),
+		.live = is_live(p),
 		.doc = { .sensor_name = p->config.sensor_name,
 			.pseudonyms = p->config.key.from_file,
 			.zones = policy_zones(p->policy) } };
@@ -170,21 +192,46 @@ static bool open_captures(struct program *p)
 	return true;
 }
 
+static bool open_interfaces(struct program *p)
+{
+	struct live_options o = { .interfaces = p->options.interfaces,
+		.n = p->options.n_interfaces,
+		.workers = p->options.workers,
+		.filter = p->config.live_filter,
+		.promiscuous = p->config.live_promiscuous,
+		.snap_bytes = (uint32_t)p->config.limits.snap_bytes,
+		.buffer_kib = (uint32_t)p->config.limits.capture_kib };
+	p->live = live_open(&o, &p->diag);
+	return p->live != NULL;
+}
+
 static bool prepare(struct program *p)
 {
 	config_default(&p->config);
 	if (p->options.config && !config_load(&p->config, p->options.config, &p->diag))
 		return false;
-	if (!load_policies(p))
+	p->policy = read_policies(p, &p->diag);
+	if (!p->policy)
 		return false;
 	say_all(&p->diag, !p->options.quiet); /* warnings on policies are no news of the captures */
 	catch_signals();                      /* standard input may be waited for from here on */
-	if (!open_captures(p))
+	if (!(is_live(p) ? open_interfaces(p) : open_captures(p)))
 		return false;
 	p->oui = oui_open(OUI_DIR);
 	if (p->options.state && !(p->store = store_open(p->options.state, &p->diag)))
 		return false;
 	return open_outputs(p);
+}
+
+/* Of a file the folder it is in; "" of none. */
+static const char *folder_of(const char *path, char out[CONFIG_TEXT])
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+	size_t n = slash ? (size_t)(slash - path) : 0;
+	if (!path || !*path)
+		return "";
+	snprintf(out, CONFIG_TEXT, "%.*s", (int)(slash ? n + (n == 0) : 1), slash ? path : ".");
+	return out;
 }
 
 static int run(struct program *p)
@@ -210,11 +257,67 @@ static int run(struct program *p)
 	return offline_run(&o, &p->diag);
 }
 
+/* After it the rest of the run has no more rights than it needs. */
+static bool confine(void *arg)
+{
+	struct program *p = arg;
+	int captures[JAIL_CAPTURES_MOST];
+	struct jail_path paths[OPTIONS_PATHS];
+	const char *one = *p->config.policies ? p->config.policies : default_policies();
+	size_t n = 0, n_policies = p->options.n_policies;
+	char state_dir[CONFIG_TEXT], metrics_dir[CONFIG_TEXT];
+	for (size_t i = 0; i < n_policies && n < OPTIONS_PATHS - 6; i++)
+		paths[n++] = (struct jail_path){ p->options.policies[i], false };
+	if (n_policies == 0)
+		paths[n++] = (struct jail_path){ one, false };
+	paths[n++] = (struct jail_path){ OUI_DIR, false };
+	paths[n++] = (struct jail_path){ p->options.output ? p->options.output : p->config.output, true };
+	paths[n++] = (struct jail_path){ folder_of(p->options.state, state_dir), true };
+	paths[n++] = (struct jail_path){ folder_of(p->config.metrics_file, metrics_dir), true };
+	size_t n_captures = live_descriptors(p->live, captures, JAIL_CAPTURES_MOST);
+	struct jail j = { .user = p->config.user,
+		.paths = paths,
+		.n_paths = n,
+		.captures = captures,
+		.n_captures = n_captures };
+	bool fine = jail_process(&j, &p->diag);
+	say_all(&p->diag, true);
+	return fine;
+}
+
+static int run_live(struct program *p)
+{
+	struct service s = { .live = p->live,
+		.n_interfaces = p->options.n_interfaces,
+		.n_workers = p->options.workers,
+		.limits = &p->config.limits,
+		.key = &p->config.key,
+		.identify = p->config.identify,
+		.policy = p->policy,
+		.oui = p->oui,
+		.outputs = p->outputs,
+		.store = p->store,
+		.mask = p->mask,
+		.doc = { .sensor_name = p->config.sensor_name },
+		.confine = confine,
+		.sensor_name = p->config.sensor_name,
+		.socket = p->config.status_socket,
+		.metrics_file = p->config.metrics_file,
+		.log = &p->log,
+		.reread = read_policies,
+		.arg = p,
+		.stop = &stop,
+		.reload = &reload };
+	signal(SIGHUP, on_reload);
+	return service_run(&s);
+}
+
 static void fini(struct program *p)
 {
 	outputs_close(p->outputs);
 	store_close(p->store);
 	mask_free(p->mask);
+	live_close(p->live);
 	for (unsigned i = 0; i < p->options.workers; i++)
 		capture_close(p->captures[i]);
 	if (p->oui)
@@ -262,6 +365,7 @@ int main(int argc, char **argv)
 	static struct program p;
 	int code = EXIT_WRONG;
 	keep_standard_numbers();
+	log_init(&p.log);
 	if (argc > 1 && strcmp(argv[1], "policy") == 0)
 		return policy_command(argc - 1, argv + 1, default_policies());
 	if (argc > 1 && strcmp(argv[1], "devices") == 0)
@@ -273,7 +377,7 @@ int main(int argc, char **argv)
 	} else if (p.options.help || p.options.version || p.options.print_config) {
 		code = tell(&p);
 	} else {
-		code = prepare(&p) ? run(&p) : EXIT_WRONG;
+		code = !prepare(&p) ? EXIT_WRONG : is_live(&p) ? run_live(&p) : run(&p);
 		progress_clear(&p.progress);
 		/* Quiet is for what went well: a damaged capture is said all the same. */
 		say_all(&p.diag, !p.options.quiet || code != EXIT_GOOD);

@@ -1,8 +1,9 @@
 #include "run/merge.h"
 
-void lane_done(struct lane *l, uint64_t packet)
+void lane_done(struct lane *l, uint64_t packet_or_ns)
 {
-	atomic_store_explicit(&l->done, packet == LANE_OVER ? UINT64_MAX : packet, memory_order_release);
+	atomic_store_explicit(
+		&l->done, packet_or_ns == LANE_OVER ? UINT64_MAX : packet_or_ns, memory_order_release);
 }
 
 /* The lower of both addresses first, as in struct flow_key. */
@@ -15,8 +16,15 @@ static int pair_cmp(const struct conv *x, const struct conv *y)
 	return memcmp(x_turned ? x->src.b : x->dst.b, y_turned ? y->src.b : y->dst.b, sizeof x->src.b);
 }
 
-static bool is_before(const struct event *x, const struct event *y)
+static uint64_t place(const struct event *e, enum merge_by by)
 {
+	return by == BY_TIME ? e->ts_ns : e->packet;
+}
+
+static bool is_before(const struct event *x, const struct event *y, enum merge_by by)
+{
+	if (by == BY_TIME)
+		return x->ts_ns < y->ts_ns;
 	if (x->packet != y->packet)
 		return x->packet < y->packet;
 	if (x->turn != y->turn)
@@ -26,7 +34,7 @@ static bool is_before(const struct event *x, const struct event *y)
 	return pair_cmp(&x->conv, &y->conv) < 0;
 }
 
-const struct event *merge_next(struct lane *lanes, unsigned n, unsigned *which, bool *over)
+const struct event *merge_next(struct lane *lanes, unsigned n, enum merge_by by, unsigned *which, bool *over)
 {
 	const struct event *first = NULL;
 	uint64_t least = UINT64_MAX; /* how far those have come that have nothing to give */
@@ -36,11 +44,11 @@ const struct event *merge_next(struct lane *lanes, unsigned n, unsigned *which, 
 		const struct event *e = ring_peek(lanes[i].ring, &bytes);
 		if (!e) {
 			least = done < least ? done : least;
-		} else if (!first || is_before(e, first)) {
+		} else if (!first || is_before(e, first, by)) {
 			first = e;
 			*which = i;
 		}
 	}
 	*over = !first && least == UINT64_MAX;
-	return first && first->packet <= least ? first : NULL;
+	return first && place(first, by) <= least ? first : NULL;
 }

@@ -117,7 +117,7 @@ static void take_all(struct run *r)
 	bool over = false;
 	unsigned which = 0;
 	for (uint64_t n = 1; !over; n++) {
-		const struct event *e = merge_next(r->lanes, r->o->n_workers, &which, &over);
+		const struct event *e = merge_next(r->lanes, r->o->n_workers, BY_PACKET, &which, &over);
 		if (e) {
 			if (!r->failed)
 				hub_take(&r->hub, e, which);

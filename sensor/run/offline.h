@@ -31,7 +31,7 @@ struct offline {
 	/* Now and then, on some thread of the run; total 0: not known. May be NULL. */
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
 	void *arg;
-	volatile const bool *stop; /* set by a signal: the run ends here and says so, 2. May be NULL */
+	const _Atomic bool *stop; /* set by a signal: the run ends here and says so, 2. May be NULL */
 };
 
 /* Runs to the end. Returns the exit code of design.md section 12; sentences about damaged inputs and failed

@@ -63,6 +63,17 @@ static bool add_policies(struct options *o, const char *name)
 	return true;
 }
 
+static bool add_interface(struct options *o, const char *name)
+{
+	if (!*name)
+		return fail(o, "-i %s", "needs the name of a network interface");
+	for (size_t i = 0; i < o->n_interfaces; i++)
+		if (strcmp(o->interfaces[i], name) == 0)
+			return fail(o, "-i %s: this interface is named twice", name);
+	o->interfaces[o->n_interfaces++] = name;
+	return true;
+}
+
 static bool set_workers(struct options *o, const char *value)
 {
 	char *end;
@@ -78,6 +89,8 @@ static bool take(struct options *o, int letter, const char *value)
 	switch (letter) {
 	case 'r':
 		return add_read(o, value);
+	case 'i':
+		return add_interface(o, value);
 	case 'o':
 		return set_once(o, &o->output, value, "the output directory (-o) %s");
 	case 'p':
@@ -128,8 +141,11 @@ static bool check(struct options *o)
 {
 	if (o->help || o->version || o->print_config)
 		return true;
-	if (o->n_reads == 0)
-		return fail(o, "%s", "nothing to read: say -r FILE (--help lists the options)");
+	if (o->n_interfaces && o->n_reads)
+		return fail(o, "%s", "-i and -r: listen live, or read captures");
+	if (o->n_reads == 0 && o->n_interfaces == 0)
+		return fail(o, "%s",
+			"nothing to read: say -r FILE, or -i NAME to listen (--help lists the options)");
 	for (size_t i = 0; o->workers > 1 && i < o->n_reads; i++)
 		if (strcmp(o->reads[i], "-") == 0)
 			return fail(o, "%s", "-j: standard input (-) can be read by one thread only");
@@ -143,7 +159,8 @@ bool options_parse(struct options *o, int argc, char **argv)
 	size_t n = 2;
 	*o = (struct options){ .workers = 1, .reads = calloc((size_t)argc + 1, sizeof *o->reads) };
 	o->policies = calloc((size_t)argc + 1, sizeof *o->policies);
-	if (!o->reads || !o->policies)
+	o->interfaces = calloc((size_t)argc + 1, sizeof *o->interfaces);
+	if (!o->reads || !o->policies || !o->interfaces)
 		return fail(o, "%s", "out of memory");
 	for (size_t i = 0; i < ROWS; i++) {
 		bool has = *rows[i].argument;
@@ -176,13 +193,15 @@ void options_fini(struct options *o)
 {
 	free(o->reads);
 	free(o->policies);
-	o->reads = o->policies = NULL;
+	free(o->interfaces);
+	o->reads = o->policies = o->interfaces = NULL;
 }
 
 void options_help(FILE *out)
 {
 	fputs("Usage: wardwatch -r FILE... [options]\n"
-	      "Reads network captures of a hospital and says which devices are there and what is wrong.\n\n",
+	      "       wardwatch -i INTERFACE [options]\n"
+	      "Reads a hospital's network traffic and says which devices are there and what is wrong.\n\n",
 		out);
 	for (size_t i = 0; i < ROWS; i++) {
 		char left[40];
@@ -196,7 +215,8 @@ void options_help(FILE *out)
 		fprintf(out, "  %-27s %s\n", left, rows[i].sentence);
 	}
 	fputs("\nExit status: 0 done; 1 an option, a policy, an output or a file that is no capture;\n"
-	      "2 a capture was damaged behind a good start (what came before was read).\n"
+	      "2 a capture was damaged behind a good start (what came before was read);\n"
+	      "3 a live interface is gone.\n"
 	      "More in wardwatch(8).\n",
 		out);
 }

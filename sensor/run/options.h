@@ -10,11 +10,13 @@
 
 enum { EXIT_GOOD = 0, EXIT_WRONG = 1, EXIT_DAMAGED = 2, EXIT_GONE = 3 };
 
-enum { OPTIONS_WORKERS = 64 };
+enum { OPTIONS_WORKERS = 64, OPTIONS_PATHS = 64 };
 
 struct options {
 	const char **reads; /* captures, folders or "-", in the order given */
 	size_t n_reads;
+	const char **interfaces; /* live, in the order given */
+	size_t n_interfaces;
 	const char **policies; /* folders or files, in the order given; with n_policies 0 the default */
 	size_t n_policies;
 	const char *output, *config, *state; /* NULL: not given */

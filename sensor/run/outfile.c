@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { LIVE_BUFFER = 1 << 18 };
+
 /* A file without a name, or (file systems without O_TMPFILE) one whose name is gone at once. */
 static int unnamed_file(const char *dir)
 {
@@ -44,8 +46,41 @@ bool outfile_open(struct outfile *o, const char *dir, const char *name)
 	return o->spool != NULL;
 }
 
-bool outfile_put(struct outfile *o, struct bytes line)
+bool outfile_flush(struct outfile *o)
 {
+	o->waiting = 0;
+	return fflush(o->final) == 0;
+}
+
+bool outfile_open_live(struct outfile *o, const char *dir, const char *name)
+{
+	*o = (struct outfile){ .final = dir ? NULL : stdout };
+	if (!dir)
+		return setvbuf(stdout, NULL, _IOFBF, LIVE_BUFFER) == 0;
+	if (asprintf(&o->path, "%s/%s", dir, name) < 0) {
+		o->path = NULL;
+		errno = ENOMEM;
+		return false;
+	}
+	int fd = open(o->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	o->final = fd < 0 ? NULL : fdopen(fd, "a");
+	return o->final && setvbuf(o->final, NULL, _IOFBF, LIVE_BUFFER) == 0;
+}
+
+/* Whole lines go out, so that who follows the file reads no half of one. */
+static bool put_live(struct outfile *o, struct bytes line, struct mask *m)
+{
+	struct bytes open = mask_line(m, line);
+	if (o->waiting + open.n + 1 > LIVE_BUFFER && !outfile_flush(o))
+		return false;
+	o->waiting += open.n + 1;
+	return fwrite(open.p, 1, open.n, o->final) == open.n && fputc('\n', o->final) != EOF;
+}
+
+bool outfile_put(struct outfile *o, struct bytes line, struct mask *m)
+{
+	if (!o->spool)
+		return put_live(o, line, m);
 	uint32_t n = (uint32_t)line.n;
 	return fwrite(&n, sizeof n, 1, o->spool) == 1 && fwrite(line.p, 1, n, o->spool) == n;
 }
@@ -81,6 +116,8 @@ bool outfile_finish(struct outfile *o, struct mask *m)
 {
 	uint32_t n, cap = 0;
 	uint8_t *buffer = NULL;
+	if (!o->spool)
+		return outfile_flush(o);
 	if (fflush(o->spool) != 0 || fseek(o->spool, 0, SEEK_SET) != 0 || !open_final(o))
 		return false;
 	bool ok = true;
@@ -101,8 +138,8 @@ bool outfile_finish(struct outfile *o, struct mask *m)
 
 bool outfile_commit(struct outfile *o)
 {
-	if (!o->path)
-		return fflush(stdout) == 0;
+	if (!o->path || !o->temp)
+		return fflush(o->final) == 0;
 	if (rename(o->temp, o->path) != 0)
 		return false;
 	free(o->temp);

@@ -4,6 +4,9 @@
  * Lines go to a spool without a name in the output's folder (mode 0600, gone with the process), since they
  * still hold suspect text. outfile_finish opens the seals into a temporary file beside the final name,
  * outfile_commit renames it. Main thread. On false errno says why.
+ *
+ * Live a line opens its seals as it is put, by what the mask knows so far, and goes behind what the file
+ * holds.
  */
 #ifndef WW_RUN_OUTFILE_H
 #define WW_RUN_OUTFILE_H
@@ -13,13 +16,16 @@
 #include <stdio.h>
 
 struct outfile {
-	FILE *spool, *final;
-	char *path, *temp; /* NULL: standard output */
+	FILE *spool, *final; /* live: no spool */
+	size_t waiting; /* live: bytes in the buffer */
+	char *path, *temp;   /* NULL: standard output */
 };
 
 /* dir NULL: standard output, the spool in TMPDIR or /tmp. After false outfile_close is still allowed. */
 bool outfile_open(struct outfile *o, const char *dir, const char *name);
-bool outfile_put(struct outfile *o, struct bytes line); /* without LF */
+bool outfile_open_live(struct outfile *o, const char *dir, const char *name);
+bool outfile_put(struct outfile *o, struct bytes line, struct mask *m); /* without LF */
+bool outfile_flush(struct outfile *o);                                  /* live */
 bool outfile_finish(struct outfile *o, struct mask *m);
 bool outfile_commit(struct outfile *o);
 void outfile_close(struct outfile *o);

@@ -57,7 +57,8 @@ static bool open_all(struct outputs *o, const struct sink_config *c)
 		o->dir = strdup(c->dir);
 		/* Events first: those of an earlier run never stand beside this one's alerts. */
 		if (!o->dir || !make_dir(o, c->dir) ||
-			!add(o, c->events ? sink_events_new(c) : sink_no_events_new(c), c->dir) ||
+			((c->events || !c->live) &&
+				!add(o, c->events ? sink_events_new(c) : sink_no_events_new(c), c->dir)) ||
 			!add(o, sink_alerts_new(c, false), c->dir) || !add(o, sink_devices_new(c), c->dir) ||
 			!add(o, sink_summary_new(c), c->dir))
 			return false;
@@ -104,6 +105,21 @@ bool outputs_alert(struct outputs *o, const struct alert *a)
 		if (o->sinks[i]->alert && !o->sinks[i]->alert(o->sinks[i], a))
 			return fail(o, "writing failed", o->sinks[i]->name);
 	return outputs_ok(o);
+}
+
+bool outputs_flush(struct outputs *o)
+{
+	for (size_t i = 0; i < o->n && outputs_ok(o); i++)
+		if (o->sinks[i]->flush && !o->sinks[i]->flush(o->sinks[i]))
+			return fail(o, "writing failed", o->sinks[i]->name);
+	return outputs_ok(o);
+}
+
+void outputs_zones(struct outputs *o, const struct zones *z)
+{
+	for (size_t i = 0; i < o->n; i++)
+		if (o->sinks[i]->zones)
+			o->sinks[i]->zones(o->sinks[i], z);
 }
 
 bool outputs_finish(struct outputs *o, const struct inventory *inv, const struct run_summary *run)

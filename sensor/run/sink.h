@@ -34,6 +34,10 @@ struct sink {
 	/* After the last record: the inventory and the mask are final. */
 	bool (*finish)(struct sink *s, const struct inventory *inv, const struct run_summary *sum);
 	bool (*commit)(struct sink *s);
+	/* Live: what is buffered goes out. */
+	bool (*flush)(struct sink *s);
+	/* Live: other zones from now on. */
+	void (*zones)(struct sink *s, const struct zones *z);
 	/* Removes what was not committed. */
 	void (*close)(struct sink *s);
 };
@@ -42,7 +46,9 @@ struct sink_config {
 	const char *dir; /* NULL: no files */
 	bool events;     /* also events.jsonl; without, an earlier run's goes: it is no part of this one */
 	bool json;       /* alerts on standard output */
-	bool page;       /* the page on standard output */
+	bool live; /* lines go out at once, masked by what is known so far, and behind those of earlier runs
+		    */
+	bool page; /* the page on standard output */
 	struct doc_context doc;
 	struct mask *mask; /* the caller's, kept until outputs_close */
 };
@@ -65,6 +71,9 @@ const char *outputs_error(const struct outputs *o);
 /* Every record, observations too: the mask learns from all. */
 bool outputs_record(struct outputs *o, const struct event *e);
 bool outputs_alert(struct outputs *o, const struct alert *a);
+/* Live, now and then. */
+bool outputs_flush(struct outputs *o);
+void outputs_zones(struct outputs *o, const struct zones *z);
 bool outputs_finish(struct outputs *o, const struct inventory *inv, const struct run_summary *sum);
 void outputs_close(struct outputs *o);
 

@@ -20,21 +20,21 @@ static bool put_event(struct sink *s, const struct event *e)
 {
 	struct jsonl *j = (struct jsonl *)s;
 	event_json(j->doc, &j->ctx, e);
-	return outfile_put(&j->file, json_flat(j->doc));
+	return outfile_put(&j->file, json_flat(j->doc), j->mask);
 }
 
 static bool put_alert(struct sink *s, const struct alert *a)
 {
 	struct jsonl *j = (struct jsonl *)s;
 	alert_json(j->doc, &j->ctx, a);
-	return outfile_put(&j->file, json_nested(j->doc));
+	return outfile_put(&j->file, json_nested(j->doc), j->mask);
 }
 
 static void put_device(void *arg, const struct device *dev)
 {
 	struct jsonl *j = arg;
 	device_json(j->doc, &j->ctx, dev);
-	j->failed = j->failed || !outfile_put(&j->file, json_nested(j->doc));
+	j->failed = j->failed || !outfile_put(&j->file, json_nested(j->doc), j->mask);
 }
 
 static bool finish(struct sink *s, const struct inventory *inv, const struct run_summary *sum)
@@ -65,7 +65,17 @@ static void close_jsonl(struct sink *s)
 	free(j);
 }
 
-static struct jsonl *jsonl_new(const struct sink_config *c, const char *dir, const char *name)
+static bool flush(struct sink *s)
+{
+	return outfile_flush(&((struct jsonl *)s)->file);
+}
+
+static void set_zones(struct sink *s, const struct zones *z)
+{
+	((struct jsonl *)s)->ctx.zones = z;
+}
+
+static struct jsonl *jsonl_new(const struct sink_config *c, const char *dir, const char *name, bool live)
 {
 	struct jsonl *j = calloc(1, sizeof *j);
 	if (!j)
@@ -73,10 +83,12 @@ static struct jsonl *jsonl_new(const struct sink_config *c, const char *dir, con
 	j->ctx = c->doc;
 	j->mask = c->mask;
 	j->doc = json_new();
-	if (j->doc && outfile_open(&j->file, dir, name)) {
+	if (j->doc && (live ? outfile_open_live : outfile_open)(&j->file, dir, name)) {
 		j->sink = (struct sink){ .name = j->file.path ? j->file.path : "standard output",
 			.finish = finish,
 			.commit = commit,
+			.flush = live ? flush : NULL,
+			.zones = set_zones,
 			.close = close_jsonl };
 		return j;
 	}
@@ -88,7 +100,7 @@ static struct jsonl *jsonl_new(const struct sink_config *c, const char *dir, con
 
 struct sink *sink_alerts_new(const struct sink_config *c, bool to_stdout)
 {
-	struct jsonl *j = jsonl_new(c, to_stdout ? NULL : c->dir, "alerts.jsonl");
+	struct jsonl *j = jsonl_new(c, to_stdout ? NULL : c->dir, "alerts.jsonl", c->live);
 	if (!j)
 		return NULL;
 	j->sink.alert = put_alert;
@@ -97,7 +109,7 @@ struct sink *sink_alerts_new(const struct sink_config *c, bool to_stdout)
 
 struct sink *sink_devices_new(const struct sink_config *c)
 {
-	struct jsonl *j = jsonl_new(c, c->dir, "devices.jsonl");
+	struct jsonl *j = jsonl_new(c, c->dir, "devices.jsonl", false);
 	if (!j)
 		return NULL;
 	j->sink.finish = finish_devices;
@@ -106,7 +118,7 @@ struct sink *sink_devices_new(const struct sink_config *c)
 
 struct sink *sink_events_new(const struct sink_config *c)
 {
-	struct jsonl *j = jsonl_new(c, c->dir, "events.jsonl");
+	struct jsonl *j = jsonl_new(c, c->dir, "events.jsonl", c->live);
 	if (!j)
 		return NULL;
 	j->sink.event = put_event;

@@ -67,7 +67,7 @@ static bool finish(struct sink *sink, const struct inventory *inv, const struct 
 	struct summary *s = (struct summary *)sink;
 	json_reset(s->doc);
 	summary_json(s->doc, inv, sum);
-	return outfile_put(&s->file, json_nested(s->doc)) && outfile_finish(&s->file, s->mask);
+	return outfile_put(&s->file, json_nested(s->doc), s->mask) && outfile_finish(&s->file, s->mask);
 }
 
 static bool commit(struct sink *s)

@@ -16,10 +16,10 @@ static void tell_counters(struct worker *w, enum turn turn)
 }
 
 /* Once a minute; the first begins with the first packet. */
-static void tell_minute(struct worker *w, const struct frame *f, uint64_t latest_ns)
+static void tell_minute(struct worker *w, uint64_t ts_ns, uint64_t latest_ns)
 {
-	if (f->ts_ns < latest_ns && latest_ns - f->ts_ns > w->back_ns)
-		w->back_ns = latest_ns - f->ts_ns;
+	if (ts_ns < latest_ns && latest_ns - ts_ns > w->back_ns)
+		w->back_ns = latest_ns - ts_ns;
 	if (w->decode.last_ns < w->minute_end_ns)
 		return;
 	if (w->minute_end_ns)
@@ -48,7 +48,7 @@ void worker_packet(struct worker *w, const struct frame *f)
 
 	dx_engine_packet(&w->engine, w->decode.last_ns, f->number);
 	flows_advance(&w->flows, w->decode.last_ns);
-	tell_minute(w, f, latest_ns);
+	tell_minute(w, f->ts_ns, latest_ns);
 	bool is_whole = is == DECODE_PACKET;
 	if (is_whole && !is_mine(w, &p))
 		return;
@@ -71,6 +71,16 @@ void worker_packet(struct worker *w, const struct frame *f)
 		stream_push(&w->flows, flow, dir, &p);
 	else
 		datagram_push(&w->flows, flow, dir, &p);
+}
+
+void worker_idle(struct worker *w, uint64_t now_ns)
+{
+	if (now_ns <= w->decode.last_ns)
+		return;
+	w->decode.last_ns = now_ns;
+	dx_engine_packet(&w->engine, now_ns, w->engine.packet);
+	flows_advance(&w->flows, now_ns);
+	tell_minute(w, now_ns, now_ns);
 }
 
 bool worker_init(struct worker *w, const struct worker_setup *s)

@@ -46,6 +46,8 @@ struct worker_setup {
 bool worker_init(struct worker *w, const struct worker_setup *s);
 void worker_fini(struct worker *w);
 void worker_packet(struct worker *w, const struct frame *f);
+/* Live: no packet before that time is to come (since 1970). */
+void worker_idle(struct worker *w, uint64_t now_ns);
 /* What it counts to the run's sum. */
 void worker_counters(const struct worker *w, struct counters *out);
 /* Ends all conversations: the run is over. */

@@ -60,7 +60,7 @@ static void put(struct world *w, unsigned lane, struct event e)
 static uint64_t next(struct world *w, unsigned *which)
 {
 	bool over;
-	const struct event *e = merge_next(w->lane, LANES, which, &over);
+	const struct event *e = merge_next(w->lane, LANES, BY_PACKET, which, &over);
 	uint64_t packet = e ? e->packet : 0;
 	if (e)
 		ring_pop(w->lane[*which].ring);
@@ -88,11 +88,11 @@ static void waits_for_those_behind(void **state)
 	assert_int_equal(next(&w, &which), 5);
 	assert_int_equal(which, 0);
 	for (unsigned i = 0; i < 3; i++) { /* the fourth is over */
-		assert_null(merge_next(w.lane, LANES, &which, &over));
+		assert_null(merge_next(w.lane, LANES, BY_PACKET, &which, &over));
 		assert_false(over);
 		lane_done(&w.lane[i], LANE_OVER);
 	}
-	assert_null(merge_next(w.lane, LANES, &which, &over));
+	assert_null(merge_next(w.lane, LANES, BY_PACKET, &which, &over));
 	assert_true(over);
 	stop(&w);
 }
@@ -166,7 +166,7 @@ static void threads(void **state)
 		assert_int_equal(pthread_create(&thread[i], NULL, writer, &number[i]), 0);
 	}
 	while (!over) {
-		const struct event *e = merge_next(shared.lane, LANES, &which, &over);
+		const struct event *e = merge_next(shared.lane, LANES, BY_PACKET, &which, &over);
 		if (!e) {
 			sched_yield();
 			continue;

@@ -1,0 +1,559 @@
+#include "run/service.h"
+
+#include "base/assert.h"
+#include "run/figures.h"
+#include "run/jail.h"
+#include "run/merge.h"
+#include "run/telling.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SECOND  UINT64_C(1000000000)
+#define POST_NS (SECOND / 4)
+#define SAVE_NS (60 * SECOND)
+#define LATE_NS (SECOND / 10)
+
+enum { WAIT_MS = 100, NAP_NS = 1000000, TELL_MS = 200, SAVE_LOOKS = 8, SAVE_NAPS = 4000, GONE = 3 };
+
+struct run;
+
+/* What a worker saw of an interface, for the telling thread: written by the one, read by the other. */
+struct link {
+	_Atomic uint64_t packets, bytes, last_ns, dropped;
+	_Atomic bool is_up;
+};
+
+struct watcher {
+	struct worker worker;
+	struct run *run;
+	struct lane *lane;
+	struct board *board;
+	unsigned index;
+	_Atomic uint64_t first_ns;
+	uint64_t posted_ns, asked_ns;
+	struct link links[LIVE_INTERFACES_MOST];
+	pthread_t thread;
+	bool is_running;
+};
+
+struct run {
+	const struct service *s;
+	struct watcher *watchers;
+	struct lane *lanes;
+	struct board *boards; /* the workers', then the hub's */
+	struct hub hub;
+	struct state *state; /* of what is to survive, or NULL */
+	struct store_line line;
+	uint64_t saved_ns;
+	struct telling *telling;
+	pthread_t teller;
+	struct policy *policy;           /* in force; the telling thread's to free when it is another */
+	_Atomic(struct policy *) coming; /* from the telling thread to the hub; NULL: none */
+	_Atomic bool taken;              /* the hub has it */
+	_Atomic bool reload_failed;      /* to be told by the hub */
+	_Atomic bool over;               /* the hub has ended */
+	_Atomic bool gone;               /* an interface */
+	_Atomic bool failed;             /* an output */
+	uint64_t begun_ns;
+};
+
+static uint64_t clock_ns(clockid_t id)
+{
+	struct timespec ts;
+	clock_gettime(id, &ts);
+	return (uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec;
+}
+
+static bool is_ending(const struct run *r)
+{
+	return *r->s->stop || r->gone || r->failed;
+}
+
+/* Before anything else that a thread does. */
+static bool confined(struct run *r, enum jail_kind kind)
+{
+	if (!r->s->confine || jail_thread(kind))
+		return true;
+	log_error(r->s->log, "the system call filter of a thread cannot be set: %s", strerror(errno));
+	r->failed = true;
+	return false;
+}
+
+/* ---- workers ---------------------------------------------------------------------------------------------
+ */
+
+static void grow(_Atomic uint64_t *counter, uint64_t by)
+{
+	atomic_store_explicit(
+		counter, atomic_load_explicit(counter, memory_order_relaxed) + by, memory_order_relaxed);
+}
+
+static void on_frame(void *arg, const struct frame *f)
+{
+	struct watcher *w = arg;
+	struct link *link = &w->links[f->interface];
+	if (w->first_ns == 0)
+		w->first_ns = f->ts_ns;
+	grow(&link->packets, 1);
+	grow(&link->bytes, f->wire_bytes);
+	atomic_store_explicit(&link->last_ns, f->ts_ns, memory_order_relaxed);
+	worker_packet(&w->worker, f);
+}
+
+static void drop(void *arg)
+{
+	(void)arg; /* live: the record is lost, and counted */
+}
+
+static void count_losses(struct watcher *w)
+{
+	uint64_t lost = 0;
+	for (size_t i = 0; i < w->run->s->n_interfaces; i++) {
+		struct live_stats stats;
+		live_stats(w->run->s->live, w->index, i, &stats);
+		w->links[i].dropped = stats.dropped + (w->index == 0 ? stats.interface_dropped : 0);
+		w->links[i].is_up = stats.is_up;
+		lost += w->links[i].dropped;
+	}
+	w->worker.seen.capture_lost = lost;
+}
+
+static void post(struct watcher *w)
+{
+	struct figures f;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	if (now - w->posted_ns < POST_NS)
+		return;
+	w->posted_ns = now;
+	if (now - w->asked_ns >= SECOND) {
+		w->asked_ns = now;
+		count_losses(w);
+	}
+	figures_of_worker(&f, &w->worker);
+	board_post(w->board, &f);
+}
+
+static void *watch(void *arg)
+{
+	struct watcher *w = arg;
+	struct run *r = w->run;
+	bool fine = confined(r, JAIL_WORKER);
+	if (fine)
+		count_losses(w);
+	while (fine && !is_ending(r)) {
+		/* What comes after a wait for nothing was sent shortly before it began, or later (live.h). */
+		uint64_t before = clock_ns(CLOCK_REALTIME);
+		int n = live_read(r->s->live, w->index, on_frame, w, WAIT_MS);
+		if (n < 0)
+			r->gone = true;
+		else if (n == 0)
+			worker_idle(&w->worker, before > LATE_NS ? before - LATE_NS : 0);
+		if (w->worker.decode.last_ns)
+			lane_done(w->lane, w->worker.decode.last_ns - 1);
+		post(w);
+	}
+	count_losses(w);
+	worker_finish(&w->worker);
+	lane_done(w->lane, LANE_OVER);
+	return NULL;
+}
+
+/* ---- hub -------------------------------------------------------------------------------------------------
+ */
+
+static void tell_failed_reload(struct run *r)
+{
+	r->reload_failed = false;
+	hub_tell(&r->hub, &(struct health_news){ SENSOR_EV_RELOAD_FAILED, "policies", 1, 0 });
+}
+
+static bool make_state(struct run *r)
+{
+	struct doc_context doc = r->s->doc;
+	if (!r->s->store)
+		return true;
+	doc.zones = policy_zones(r->policy);
+	r->state = state_new(r->hub.inventory, r->hub.policy, r->s->mask, &doc);
+	return r->state != NULL;
+}
+
+static uint64_t first_ns(const struct run *r)
+{
+	uint64_t first = 0;
+	for (unsigned i = 0; i < r->s->n_workers; i++) {
+		uint64_t own = r->watchers[i].first_ns;
+		first = own && (first == 0 || own < first) ? own : first;
+	}
+	return first;
+}
+
+/* A save goes on, or one begins, each minute. True: it is over. */
+static bool save(struct run *r, uint64_t now)
+{
+	if (!r->state)
+		return true;
+	bool over = store_line_save(&r->line, r->state, first_ns(r), r->hub.now_ns, SAVE_LOOKS);
+	if (over)
+		r->saved_ns = now;
+	return over;
+}
+
+/* Between two saves: a save is of one set of baselines. */
+static void change_policies(struct run *r)
+{
+	struct policy *p = atomic_load_explicit(&r->coming, memory_order_acquire);
+	if (!p || r->taken || r->line.is_begun)
+		return;
+	if (!hub_reload(&r->hub, p)) {
+		log_error(r->s->log, "not enough memory for the new policies: the old ones stay in force");
+	} else {
+		r->policy = p;
+		state_free(r->state);
+		r->state = NULL;
+		if (!make_state(r))
+			log_error(r->s->log, "not enough memory to keep what is known: it will not survive");
+	}
+	atomic_store_explicit(&r->taken, true, memory_order_release);
+}
+
+/* Now and then. */
+static void look_around(struct run *r, uint64_t *posted_ns)
+{
+	struct figures f;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	change_policies(r);
+	if (r->reload_failed)
+		tell_failed_reload(r);
+	if (r->line.is_begun || now - r->saved_ns >= SAVE_NS)
+		(void)save(r, now);
+	if (now - *posted_ns < POST_NS)
+		return;
+	*posted_ns = now;
+	if (!outputs_flush(r->s->outputs) && !r->failed) {
+		log_error(r->s->log, "%s", outputs_error(r->s->outputs));
+		r->failed = true;
+	}
+	figures_of_hub(&f, &r->hub);
+	board_post(&r->boards[r->s->n_workers], &f);
+}
+
+static void decide(struct run *r)
+{
+	bool over = false;
+	unsigned which = 0;
+	uint64_t posted_ns = 0;
+	for (uint64_t n = 0; !over; n++) {
+		const struct event *e = merge_next(r->lanes, r->s->n_workers, BY_TIME, &which, &over);
+		if (e) {
+			hub_take(&r->hub, e, which);
+			ring_pop(r->lanes[which].ring);
+		} else if (!over) {
+			nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
+		}
+		if (!e || n % 256 == 0)
+			look_around(r, &posted_ns);
+	}
+}
+
+/* ---- telling, and reading policies anew ------------------------------------------------------------------
+ */
+
+static uint64_t left_out(const struct diag *d)
+{
+	uint64_t n = 0;
+	for (size_t i = 0; i < d->n; i++)
+		n += d->messages[i].level == DIAG_SKIPPED && *d->messages[i].code == 'S';
+	return n;
+}
+
+static void log_diag(struct log *log, const struct diag *d)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		const struct diag_message *m = &d->messages[i];
+		if (m->level == DIAG_SKIPPED)
+			continue;
+		if (m->line)
+			log_error(log, "%s:%u:%u: %s %s", m->file ? m->file : "-", m->line, m->column,
+				m->code, m->text ? m->text : "out of memory");
+		else
+			log_error(
+				log, "%s: %s", m->file ? m->file : "-", m->text ? m->text : "out of memory");
+	}
+}
+
+/* The hub takes it between two records; until then both are there. */
+static void hand_over(struct run *r, struct policy *p)
+{
+	struct policy *old = r->policy;
+	atomic_store_explicit(&r->taken, false, memory_order_relaxed);
+	atomic_store_explicit(&r->coming, p, memory_order_release);
+	while (!atomic_load_explicit(&r->taken, memory_order_acquire) && !r->over)
+		nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
+	atomic_store_explicit(&r->coming, NULL, memory_order_relaxed);
+	bool in_force = r->taken && r->policy == p;
+	struct policy *loser = in_force ? old : p;
+	if (loser != r->s->policy)
+		policy_free(loser);
+}
+
+static void reread(struct run *r)
+{
+	const struct service *s = r->s;
+	struct diag d = { 0 };
+	char state[64];
+	*s->reload = false;
+	snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%llu",
+		(unsigned long long)(clock_ns(CLOCK_MONOTONIC) / 1000));
+	telling_notify(r->telling, state);
+	struct policy *p = s->reread(s->arg, &d);
+	uint64_t now = clock_ns(CLOCK_REALTIME);
+	if (p) {
+		size_t rules = policy_rules(p);
+		hand_over(r, p);
+		telling_policies(r->telling, rules, left_out(&d), now, false);
+		log_notice(s->log, "policies read anew: %zu rules", rules);
+	} else {
+		log_diag(s->log, &d);
+		log_error(s->log, "the policies have %zu errors: the ones before stay in force", d.errors);
+		telling_policies(r->telling, policy_rules(r->policy), 0, now, true);
+		r->reload_failed = true;
+	}
+	telling_notify(r->telling, "READY=1");
+	diag_free(&d);
+}
+
+static void *tell(void *arg)
+{
+	struct run *r = arg;
+	struct pollfd fds[STATUS_FDS];
+	if (!confined(r, JAIL_SHIPPER))
+		return NULL;
+	telling_notify(r->telling, "READY=1");
+	while (!r->over) {
+		size_t n = telling_fds(r->telling, fds);
+		(void)poll(fds, n, TELL_MS);
+		telling_serve(r->telling, clock_ns(CLOCK_MONOTONIC), clock_ns(CLOCK_REALTIME));
+		if (r->s->store && !store_line_take(&r->line, r->s->store))
+			log_error(r->s->log, "%s", store_error(r->s->store));
+		if (*r->s->reload && !is_ending(r))
+			reread(r);
+	}
+	if (r->s->store && !store_line_take(&r->line, r->s->store))
+		log_error(r->s->log, "%s", store_error(r->s->store));
+	telling_notify(r->telling, "STOPPING=1");
+	return NULL;
+}
+
+static size_t interfaces(void *arg, struct vitals_interface *out, size_t cap)
+{
+	const struct run *r = arg;
+	size_t n = r->s->n_interfaces < cap ? r->s->n_interfaces : cap;
+	for (size_t i = 0; i < n; i++) {
+		out[i] = (struct vitals_interface){ .name = live_name(r->s->live, i), .is_up = true };
+		for (unsigned k = 0; k < r->s->n_workers; k++) {
+			const struct link *link = &r->watchers[k].links[i];
+			uint64_t last = link->last_ns;
+			out[i].is_up = out[i].is_up && link->is_up;
+			out[i].packets += link->packets;
+			out[i].bytes += link->bytes;
+			out[i].dropped += link->dropped;
+			out[i].last_packet_ns = last > out[i].last_packet_ns ? last : out[i].last_packet_ns;
+		}
+	}
+	return n;
+}
+
+/* ---- start and end ---------------------------------------------------------------------------------------
+ */
+
+static void *zeroed(size_t align, size_t n)
+{
+	void *p = aligned_alloc(align, n);
+	return p ? memset(p, 0, n) : NULL;
+}
+
+static bool make_workers(struct run *r)
+{
+	const struct service *s = r->s;
+	struct hash_key seed;
+	if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
+		return false;
+	for (unsigned i = 0; i < s->n_workers; i++) {
+		struct watcher *w = &r->watchers[i];
+		w->run = r;
+		w->index = i;
+		w->lane = &r->lanes[i];
+		w->board = &r->boards[i];
+		w->lane->ring = &w->worker.ring;
+		struct worker_setup ws = { .limits = s->limits,
+			.key = s->key,
+			.seed = seed,
+			.identify = s->identify,
+			.on_full = drop };
+		if (!worker_init(&w->worker, &ws))
+			return false;
+	}
+	return true;
+}
+
+static bool restore(struct run *r)
+{
+	struct diag d = { 0 };
+	bool fine = state_restore(r->s->store, r->hub.inventory, r->hub.policy, &d) && make_state(r) &&
+		    store_line_init(&r->line);
+	log_diag(r->s->log, &d);
+	diag_free(&d);
+	r->saved_ns = clock_ns(CLOCK_MONOTONIC);
+	return fine;
+}
+
+static bool prepare(struct run *r)
+{
+	const struct service *s = r->s;
+	char error[STATUS_ERROR] = "not enough memory for the limits that are configured";
+	struct memory memory;
+	struct hub_setup hs = { .limits = s->limits,
+		.policy = r->policy,
+		.fingerprints = policy_fingerprints(r->policy),
+		.oui = s->oui,
+		.outputs = s->outputs,
+		.n_workers = s->n_workers };
+	memory_begin(&memory);
+	r->watchers = zeroed(_Alignof(struct watcher), s->n_workers * sizeof *r->watchers);
+	r->lanes = zeroed(_Alignof(struct lane), s->n_workers * sizeof *r->lanes);
+	r->boards = zeroed(_Alignof(struct board), (s->n_workers + 1) * sizeof *r->boards);
+	bool fine = r->watchers && r->lanes && r->boards && make_workers(r);
+	memory_workers(&memory, s->n_workers);
+	fine = fine && hub_init(&r->hub, &hs) && (!s->store || restore(r));
+	if (fine) {
+		struct telling_setup ts = { .socket = s->socket,
+			.metrics_file = s->metrics_file,
+			.sensor_name = s->sensor_name,
+			.limits = s->limits,
+			.workers = r->boards,
+			.hub = &r->boards[s->n_workers],
+			.n_workers = s->n_workers,
+			.interfaces = interfaces,
+			.arg = r,
+			.log = s->log,
+			.wall_ns = clock_ns(CLOCK_REALTIME) };
+		r->telling = telling_new(&ts, error);
+	}
+	if (!r->telling) {
+		log_error(s->log, "%s", error);
+		return false;
+	}
+	memory_hub(&memory);
+	telling_memory(r->telling, &memory);
+	log_info(s->log, "%s", memory_text(&memory, (char[MEMORY_TEXT]){ 0 }));
+	return true;
+}
+
+static bool start_threads(struct run *r)
+{
+	bool fine = true;
+	for (unsigned i = 0; i < r->s->n_workers; i++) {
+		struct watcher *w = &r->watchers[i];
+		w->is_running = fine && pthread_create(&w->thread, NULL, watch, w) == 0;
+		fine = fine && w->is_running;
+		if (!w->is_running)
+			lane_done(w->lane, LANE_OVER);
+	}
+	if (!fine)
+		r->failed = true;
+	return fine;
+}
+
+static void finish(struct run *r)
+{
+	const struct service *s = r->s;
+	uint64_t malformed[PROTO_N] = { 0 }, events[PROTO_N] = { 0 }, junk[PROTO_N] = { 0 };
+	struct counters counters = { 0 }, one;
+	struct run_summary sum = { .counters = &counters,
+		.malformed = malformed,
+		.proto_events = events,
+		.junk_bytes = junk,
+		.seconds = (double)(clock_ns(CLOCK_MONOTONIC) - r->begun_ns) / (double)SECOND };
+	struct diag none = { 0 };
+	struct rusage usage;
+	getrusage(RUSAGE_SELF, &usage);
+	sum.peak_kib = (uint64_t)usage.ru_maxrss;
+	sum.notes = &none;
+	for (unsigned i = 0; i < s->n_workers; i++) {
+		const struct watcher *w = &r->watchers[i];
+		for (unsigned p = 0; p < PROTO_DISSECTED; p++) {
+			malformed[p] += w->worker.engine.proto[p].malformed;
+			events[p] += w->worker.engine.proto[p].events;
+			junk[p] += w->worker.engine.proto[p].junk_bytes;
+		}
+		worker_counters(&w->worker, &one);
+		counters_add(&counters, &one);
+		if (w->first_ns && (sum.first_ns == 0 || w->first_ns < sum.first_ns))
+			sum.first_ns = w->first_ns;
+		if (w->first_ns && w->worker.decode.last_ns > sum.last_ns)
+			sum.last_ns = w->worker.decode.last_ns;
+	}
+	hub_finish(&r->hub);
+	counters_add(&counters, &r->hub.counters);
+	if (!outputs_finish(s->outputs, r->hub.inventory, &sum)) {
+		log_error(s->log, "%s", outputs_error(s->outputs));
+		r->failed = true;
+	}
+}
+
+static int run_prepared(struct run *r)
+{
+	const struct service *s = r->s;
+	if (s->confine && !s->confine(s->arg))
+		return 1;
+	telling_policies(r->telling, policy_rules(r->policy), 0, clock_ns(CLOCK_REALTIME), false);
+	if (pthread_create(&r->teller, NULL, tell, r) != 0) {
+		log_error(s->log, "threads cannot be started");
+		return 1;
+	}
+	if (!start_threads(r))
+		log_error(s->log, "threads cannot be started");
+	(void)confined(r, JAIL_MAIN);
+	decide(r);
+	for (unsigned i = 0; i < s->n_workers; i++)
+		if (r->watchers[i].is_running)
+			pthread_join(r->watchers[i].thread, NULL);
+	/* What is under way may be a save of before the end. */
+	for (unsigned saves = 0, naps = 0; r->state && saves < 2 && naps < SAVE_NAPS; naps++) {
+		saves += save(r, 0);
+		nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
+	}
+	for (unsigned i = 0; i < s->n_workers; i++)
+		if (*live_problem(s->live, i))
+			log_error(s->log, "%s", live_problem(s->live, i));
+	r->over = true;
+	pthread_join(r->teller, NULL);
+	finish(r);
+	return r->failed ? 1 : r->gone ? GONE : 0;
+}
+
+int service_run(const struct service *s)
+{
+	struct run r = { .s = s, .policy = s->policy, .begun_ns = clock_ns(CLOCK_MONOTONIC) };
+	int code = prepare(&r) ? run_prepared(&r) : 1;
+	telling_free(r.telling);
+	state_free(r.state);
+	if (s->store)
+		store_line_fini(&r.line);
+	hub_fini(&r.hub);
+	for (unsigned i = 0; r.watchers && i < s->n_workers; i++)
+		worker_fini(&r.watchers[i].worker);
+	if (r.policy != s->policy)
+		policy_free(r.policy);
+	free(r.watchers);
+	free(r.lanes);
+	free(r.boards);
+	return code;
+}

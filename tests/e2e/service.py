@@ -1,0 +1,255 @@
+#!/usr/bin/env python3
+"""usage: service.py PROGRAM
+The sensor live, in a network namespace made here: what it says of a replayed capture is what it says of the file, but
+for times; status while it runs; policies read anew, good ones and bad ones; an interface that goes; SIGTERM."""
+import json
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
+import ward  # noqa: E402
+
+SKIPPED = 77
+wrong = 0
+sensors = []
+
+
+def check(what, fine, more=""):
+    global wrong
+    if not fine:
+        print(f"{what} {more}")
+        wrong += 1
+
+
+class Net:
+    """A namespace with a cable: frames sent into `near` come out of `far`."""
+
+    def __init__(self):
+        self.name = f"ww-service-{os.getpid()}"
+        self.ip("netns", "add", self.name)
+        self.ip("-n", self.name, "link", "add", "near", "type", "veth", "peer", "name", "far")
+        for end in ("near", "far"):
+            # No address of its own: the kernel would speak IPv6 on it.
+            subprocess.run(["ip", "netns", "exec", self.name, "sysctl", "-qw", f"net.ipv6.conf.{end}.disable_ipv6=1"],
+                           check=True)
+            self.ip("-n", self.name, "link", "set", end, "mtu", "9000", "up")
+
+    @staticmethod
+    def ip(*arguments):
+        subprocess.run(["ip", *arguments], check=True, capture_output=True)
+
+    def run(self, *command, **more):
+        return subprocess.Popen(["ip", "netns", "exec", self.name, *command], **more)
+
+    def close(self):
+        subprocess.run(["ip", "netns", "del", self.name], check=False, capture_output=True)
+
+
+SENDER = """
+import socket, struct, sys, time
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(("near", 0))
+data, at = open(sys.argv[1], "rb").read(), 24
+while at + 16 <= len(data):
+    n = struct.unpack("<I", data[at + 8:at + 12])[0]
+    s.send(data[at + 16:at + 16 + n])
+    at += 16 + n
+    time.sleep(0.0002)
+"""
+
+
+def lines(path):
+    """Those that are whole: the last one may just be written."""
+    return [json.loads(line) for line in open(path) if line.endswith("\n")] if path.exists() else []
+
+
+TIMES = ("@timestamp", "packet", "event.start", "event.duration", "dicom.duration", "hl7.ack_latency")
+
+
+def timeless(events):
+    """What does not depend on when: in any order, since two workers' packets may change places."""
+    out = []
+    for e in events:
+        if e["event.category"] not in ("sensor", "x509"):  # how old a certificate is, is a matter of time
+            out.append(json.dumps({k: v for k, v in e.items() if not any(k.startswith(t) for t in TIMES)}))
+    return sorted(out)
+
+
+def sanitized(program):
+    return any(b"__%ssan_init" % s in Path(program).read_bytes() for s in (b"a", b"t"))
+
+
+class Sensor:
+    def __init__(self, net, program, folder, policies, workers=2):
+        self.folder, self.socket = folder, folder / "status.sock"
+        folder.mkdir()
+        (folder / "out").mkdir()
+        for path in (folder, folder / "out"):
+            shutil.chown(path, "nobody")
+        os.chmod(folder.parent, 0o755)
+        (folder / "c.yml").write_text(f"sensor: {{user: nobody}}\nstatus: {{socket: {self.socket}}}\nmetrics: {{file: {folder}/m.prom}}\n")
+        self.err = open(folder / "err", "w+")
+        self.process = net.run(program, "-c", folder / "c.yml", "-p", policies, "-i", "far", "-j", str(workers),
+                               "--events", "-o", folder / "out", "--state", folder / "state.db",
+                               stderr=self.err)
+        self.program = program
+        sensors.append(self)
+        for _ in range(200):
+            if self.socket.exists() or self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        check("the sensor starts", self.status() is not None, self.said())
+
+    def status(self):
+        run = subprocess.run([self.program, "status", "--json", "--socket", self.socket], capture_output=True,
+                             text=True, timeout=20)
+        return json.loads(run.stdout) if run.returncode == 0 else None
+
+    def wait(self, until, seconds=20):
+        for _ in range(int(seconds / 0.1)):
+            if until():
+                return True
+            time.sleep(0.1)
+        return False
+
+    def said(self):
+        self.err.flush()
+        return Path(self.err.name).read_text()
+
+    def pid(self):
+        """`ip netns exec` becomes the program."""
+        return self.process.pid
+
+    def end(self, how=signal.SIGTERM):
+        began = time.monotonic()
+        self.process.send_signal(how)
+        try:
+            code = self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = None
+        return code, time.monotonic() - began
+
+
+def counter(sensor, name):
+    text = json.dumps(sensor.status() or {})
+    found = json.loads(text).get("counters", {})
+    return found.get(name)
+
+
+def replayed(net, program, folder):
+    capture, policies = ward.TOP / "pcaps" / "ward.pcap", ward.TOP / "policies"
+    subprocess.run([program, "-q", "-p", policies, "--events", "-o", folder / "off", "-r", capture], check=True)
+    s = Sensor(net, program, folder / "live", policies)
+    net.run(sys.executable, "-c", SENDER, capture).wait()
+    rights = dict(line.split(":", 1) for line in open(f"/proc/{s.pid()}/status"))
+    check("no capability is left", int(rights["CapEff"], 16) == 0 and int(rights["CapBnd"], 16) == 0, rights)
+    check("nor can one be gained", rights["NoNewPrivs"].strip() == "1")
+    check("it is nobody", rights["Uid"].split()[1] == str(pwd.getpwnam("nobody").pw_uid), rights["Uid"])
+    if not sanitized(program):
+        tasks = [dict(line.split(":", 1) for line in open(t)) for t in
+                 map(str, Path(f"/proc/{s.pid()}/task").glob("*/status"))]
+        check("every thread has a filter", len(tasks) == 4 and all(t["Seccomp"].strip() == "2" for t in tasks), tasks)
+    check("all packets are counted", s.wait(lambda: counter(s, "packets") == 800), s.said())
+    code, took = s.end()
+    check("SIGTERM ends it well and soon", code == 0 and took < 10, f"{code} after {took:.1f} s: {s.said()}")
+    live, off = folder / "live" / "out", folder / "off"
+    known = subprocess.run([program, "devices", "--state", folder / "live" / "state.db", "--json"], capture_output=True,
+                           text=True, check=False)
+    kept = sorted(json.loads(line)["device"]["id"] for line in known.stdout.splitlines())
+    check("what it knew is kept", kept == sorted(x["device"]["id"] for x in lines(live / "devices.jsonl")),
+          known.stdout + known.stderr)
+    # Two minutes of ten are idle time in the file: there conversations end, live they are still open.
+    a, b = timeless(lines(live / "events.jsonl")), timeless(lines(off / "events.jsonl"))
+    check("the same events", a == b, "\n".join(sorted(set(a) ^ set(b))[:4])[:3000])
+    alerts = [sorted({(x["rule"]["name"], x["source"].get("ip"), x["destination"].get("ip"))
+                      for x in lines(d / "alerts.jsonl")}) for d in (live, off)]
+    check("the same alerts", alerts[0] == alerts[1], set(alerts[0]) ^ set(alerts[1]))
+    devices = [sorted(x["device"]["id"] for x in lines(d / "devices.jsonl")) for d in (live, off)]
+    check("the same devices", devices[0] == devices[1], devices)
+
+
+def reloaded(net, program, folder):
+    policies = folder / "policies"
+    shutil.copytree(ward.TOP / "policies", policies)
+    s = Sensor(net, program, folder / "reload", policies, 1)
+    bad = policies / "weak-auth" / "bad.yml"
+    bad.write_text("title: [\n")
+    s.process.send_signal(signal.SIGHUP)
+    check("bad policies are said", s.wait(lambda: "stay in force" in s.said()), s.said())
+    check("with file and line", "bad.yml:" in s.said(), s.said())
+    out = folder / "reload" / "out" / "alerts.jsonl"
+    check("and raise an alert", s.wait(lambda: any(x["rule"]["name"].startswith("New policies are wrong")
+                                                  for x in lines(out))))
+    bad.unlink()
+    (policies / "weak-auth" / "telnet-login-in-clear.yml").unlink()
+    s.process.send_signal(signal.SIGHUP)
+    check("good ones are taken", s.wait(lambda: "read anew" in s.said()), s.said())
+    for _ in range(20):
+        s.process.send_signal(signal.SIGHUP)
+        net.run(sys.executable, "-c", SENDER, ward.TOP / "pcaps" / "ward.pcap").wait()
+    names = {x["rule"]["name"] for x in lines(out)}
+    check("the rule that went says nothing", "Telnet login in clear" not in names)
+    check("the others go on", "Patient data in clear over HL7" in names, names)
+    code, took = s.end()
+    check("it ends", code == 0 and took < 10, f"{code} {s.said()}")
+
+
+def gone(net, program, folder):
+    s = Sensor(net, program, folder / "gone", ward.TOP / "policies")
+    net.ip("-n", net.name, "link", "set", "far", "down")
+    time.sleep(0.5)
+    net.ip("-n", net.name, "link", "set", "far", "up")
+    net.run(sys.executable, "-c", SENDER, ward.TOP / "pcaps" / "ward.pcap").wait()
+    check("a link that comes back is read again", s.wait(lambda: (counter(s, "packets") or 0) > 700), s.said())
+    net.ip("-n", net.name, "link", "del", "far")
+    try:
+        code = s.process.wait(15)
+    except subprocess.TimeoutExpired:
+        s.process.kill()
+        code = None
+    check("an interface that goes ends it with 3", code == 3, f"{code} {s.said()}")
+    check("and it is named", "far" in s.said(), s.said())
+
+
+def refused(net, program, folder):
+    for arguments, says in ((["-i", "nosuch0"], "no such interface"), (["-i", "far", "-r", "x.pcap"], "-i and -r"),
+                            (["-i", "far", "-i", "far"], "twice")):
+        run = net.run(program, *arguments, stderr=subprocess.PIPE, text=True)
+        _, err = run.communicate(timeout=20)
+        check(f"{arguments}", run.returncode == 1 and says in err, f"{run.returncode} {err}")
+
+
+def main():
+    program = sys.argv[1]
+    if os.geteuid() != 0 or not shutil.which("ip"):
+        print("needs root and ip(8)")
+        return SKIPPED
+    try:
+        net = Net()
+    except (subprocess.CalledProcessError, FileNotFoundError) as e:
+        print(f"no network namespaces here: {e}")
+        return SKIPPED
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            refused(net, program, folder)
+            replayed(net, program, folder)
+            reloaded(net, program, folder)
+            gone(net, program, folder)
+    finally:
+        for s in sensors:
+            s.process.kill()
+        net.close()
+    return wrong != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
