@@ -22,12 +22,12 @@ struct networks {
 
 struct config {
 	char sensor_name[CONFIG_TEXT];
-	char user[CONFIG_TEXT];       /* "": see run/jail.h */
-	char policies[CONFIG_TEXT];   /* "": the default */
-	char key_file[CONFIG_TEXT];   /* "": none */
-	char output[CONFIG_TEXT];     /* "": none */
-	struct networks home;         /* besides the private ranges */
-	struct policy_options policy; /* without the home networks */
+	char user[CONFIG_TEXT];        /* "": see run/jail.h */
+	char policies[CONFIG_TEXT];    /* "": the default */
+	char key_file[CONFIG_TEXT];    /* "": none */
+	char output[CONFIG_TEXT];      /* "": none */
+	struct networks home;          /* besides the private ranges */
+	struct policy_options policy;  /* without the home networks */
 	char live_filter[CONFIG_TEXT]; /* "": none */
 	bool live_promiscuous;
 	bool identify;

@@ -223,8 +223,10 @@ static void counters_of_limits(void **state)
 		assert_string_not_equal(counter_rows[i].name, "probe_packets");
 		assert_string_not_equal(counter_rows[i].name, "ring_kib");
 		assert_string_not_equal(counter_rows[i].name, "resolved_names");
+		assert_string_not_equal(counter_rows[i].name, "capture_kib");
+		assert_string_not_equal(counter_rows[i].name, "snap_bytes");
 	}
-	assert_int_equal(full + 3, limit_rows_n);
+	assert_int_equal(full + 5, limit_rows_n);
 }
 
 /* What is typed at a login is known where it is printed back; the words of every scanner's list are not
