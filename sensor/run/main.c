@@ -1,8 +1,8 @@
 /* wardwatch: from captures to a page, alerts and an inventory. */
 #include "decide/oui.h"
 #include "run/config.h"
+#include "run/confine.h"
 #include "run/devices_command.h"
-#include "run/jail.h"
 #include "run/offline.h"
 #include "run/options.h"
 #include "run/policy_command.h"
@@ -223,17 +223,6 @@ static bool prepare(struct program *p)
 	return open_outputs(p);
 }
 
-/* Of a file the folder it is in; "" of none. */
-static const char *folder_of(const char *path, char out[CONFIG_TEXT])
-{
-	const char *slash = path ? strrchr(path, '/') : NULL;
-	size_t n = slash ? (size_t)(slash - path) : 0;
-	if (!path || !*path)
-		return "";
-	snprintf(out, CONFIG_TEXT, "%.*s", (int)(slash ? n + (n == 0) : 1), slash ? path : ".");
-	return out;
-}
-
 static int run(struct program *p)
 {
 	progress_init(&p->progress, !p->options.quiet);
@@ -257,30 +246,19 @@ static int run(struct program *p)
 	return offline_run(&o, &p->diag);
 }
 
-/* After it the rest of the run has no more rights than it needs. */
-static bool confine(void *arg)
+static bool give_up_rights(void *arg)
 {
 	struct program *p = arg;
-	int captures[JAIL_CAPTURES_MOST];
-	struct jail_path paths[OPTIONS_PATHS];
 	const char *one = *p->config.policies ? p->config.policies : default_policies();
-	size_t n = 0, n_policies = p->options.n_policies;
-	char state_dir[CONFIG_TEXT], metrics_dir[CONFIG_TEXT];
-	for (size_t i = 0; i < n_policies && n < OPTIONS_PATHS - 6; i++)
-		paths[n++] = (struct jail_path){ p->options.policies[i], false };
-	if (n_policies == 0)
-		paths[n++] = (struct jail_path){ one, false };
-	paths[n++] = (struct jail_path){ OUI_DIR, false };
-	paths[n++] = (struct jail_path){ p->options.output ? p->options.output : p->config.output, true };
-	paths[n++] = (struct jail_path){ folder_of(p->options.state, state_dir), true };
-	paths[n++] = (struct jail_path){ folder_of(p->config.metrics_file, metrics_dir), true };
-	size_t n_captures = live_descriptors(p->live, captures, JAIL_CAPTURES_MOST);
-	struct jail j = { .user = p->config.user,
-		.paths = paths,
-		.n_paths = n,
-		.captures = captures,
-		.n_captures = n_captures };
-	bool fine = jail_process(&j, &p->diag);
+	bool fine = confine(&(struct confine){ .user = p->config.user,
+				    .policies = p->options.n_policies ? p->options.policies : &one,
+				    .n_policies = p->options.n_policies ? p->options.n_policies : 1,
+				    .output = p->options.output ? p->options.output : p->config.output,
+				    .state = p->options.state,
+				    .metrics_file = p->config.metrics_file,
+				    .socket = p->config.status_socket,
+				    .live = p->live },
+		&p->diag);
 	say_all(&p->diag, true);
 	return fine;
 }
@@ -299,7 +277,7 @@ static int run_live(struct program *p)
 		.store = p->store,
 		.mask = p->mask,
 		.doc = { .sensor_name = p->config.sensor_name },
-		.confine = confine,
+		.confine = give_up_rights,
 		.sensor_name = p->config.sensor_name,
 		.socket = p->config.status_socket,
 		.metrics_file = p->config.metrics_file,
