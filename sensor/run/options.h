@@ -10,7 +10,7 @@
 
 enum { EXIT_GOOD = 0, EXIT_WRONG = 1, EXIT_DAMAGED = 2, EXIT_GONE = 3 };
 
-enum { OPTIONS_WORKERS = 64, OPTIONS_PATHS = 64 };
+enum { OPTIONS_WORKERS = 64 };
 
 struct options {
 	const char **reads; /* captures, folders or "-", in the order given */

@@ -17,7 +17,7 @@
 
 struct outfile {
 	FILE *spool, *final; /* live: no spool */
-	size_t waiting; /* live: bytes in the buffer */
+	size_t waiting;      /* live: bytes in the buffer */
 	char *path, *temp;   /* NULL: standard output */
 };
 
