@@ -57,7 +57,7 @@ static void summary_json(struct json_doc *d, const struct inventory *inv, const 
 		json_time(d, "first", sum->first_ns);
 		json_time(d, "last", sum->last_ns);
 	}
-	json_float(d, "seconds", sum->seconds);
+	json_float(d, "seconds", (double)(uint64_t)(sum->seconds * 1000) / 1000);
 	json_uint(d, "peak_kib", sum->peak_kib);
 	json_text(d, "version", WW_VERSION);
 }
