@@ -86,8 +86,7 @@ static bool confined(struct run *r, enum jail_kind kind)
 	return false;
 }
 
-/* ---- workers ---------------------------------------------------------------------------------------------
- */
+/* ---- workers --------------------------------------------------------------------------------- */
 
 static void grow(_Atomic uint64_t *counter, uint64_t by)
 {
@@ -165,8 +164,7 @@ static void *watch(void *arg)
 	return NULL;
 }
 
-/* ---- hub -------------------------------------------------------------------------------------------------
- */
+/* ---- hub ------------------------------------------------------------------------------------- */
 
 static void tell_failed_reload(struct run *r)
 {
@@ -262,8 +260,7 @@ static void decide(struct run *r)
 	}
 }
 
-/* ---- telling, and reading policies anew ------------------------------------------------------------------
- */
+/* ---- telling, and reading policies anew ------------------------------------------------------ */
 
 static uint64_t left_out(const struct diag *d)
 {
@@ -288,14 +285,23 @@ static void log_diag(struct log *log, const struct diag *d)
 	}
 }
 
-/* The hub takes it between two records; until then both are there. */
+static void write_saves(struct run *r)
+{
+	if (r->s->store && !store_line_take(&r->line, r->s->store))
+		log_error(r->s->log, "%s", store_error(r->s->store));
+}
+
+/* The hub takes it between two records and two saves (so those have to be written meanwhile); until then both
+ * are there. */
 static void hand_over(struct run *r, struct policy *p)
 {
 	struct policy *old = r->policy;
 	atomic_store_explicit(&r->taken, false, memory_order_relaxed);
 	atomic_store_explicit(&r->coming, p, memory_order_release);
-	while (!atomic_load_explicit(&r->taken, memory_order_acquire) && !r->over)
+	while (!atomic_load_explicit(&r->taken, memory_order_acquire) && !r->over) {
+		write_saves(r);
 		nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
+	}
 	atomic_store_explicit(&r->coming, NULL, memory_order_relaxed);
 	bool in_force = r->taken && r->policy == p;
 	struct policy *loser = in_force ? old : p;
@@ -340,13 +346,11 @@ static void *tell(void *arg)
 		size_t n = telling_fds(r->telling, fds);
 		(void)poll(fds, n, TELL_MS);
 		telling_serve(r->telling, clock_ns(CLOCK_MONOTONIC), clock_ns(CLOCK_REALTIME));
-		if (r->s->store && !store_line_take(&r->line, r->s->store))
-			log_error(r->s->log, "%s", store_error(r->s->store));
+		write_saves(r);
 		if (*r->s->reload && !is_ending(r))
 			reread(r);
 	}
-	if (r->s->store && !store_line_take(&r->line, r->s->store))
-		log_error(r->s->log, "%s", store_error(r->s->store));
+	write_saves(r);
 	telling_notify(r->telling, "STOPPING=1");
 	return NULL;
 }
@@ -370,8 +374,7 @@ static size_t interfaces(void *arg, struct vitals_interface *out, size_t cap)
 	return n;
 }
 
-/* ---- start and end ---------------------------------------------------------------------------------------
- */
+/* ---- start and end --------------------------------------------------------------------------- */
 
 static void *zeroed(size_t align, size_t n)
 {
@@ -480,6 +483,7 @@ static void finish(struct run *r)
 		.malformed = malformed,
 		.proto_events = events,
 		.junk_bytes = junk,
+		.first_ns = first_ns(r),
 		.seconds = (double)(clock_ns(CLOCK_MONOTONIC) - r->begun_ns) / (double)SECOND };
 	struct diag none = { 0 };
 	struct rusage usage;
@@ -495,8 +499,6 @@ static void finish(struct run *r)
 		}
 		worker_counters(&w->worker, &one);
 		counters_add(&counters, &one);
-		if (w->first_ns && (sum.first_ns == 0 || w->first_ns < sum.first_ns))
-			sum.first_ns = w->first_ns;
 		if (w->first_ns && w->worker.decode.last_ns > sum.last_ns)
 			sum.last_ns = w->worker.decode.last_ns;
 	}
