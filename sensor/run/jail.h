@@ -12,8 +12,9 @@
  * sensor that nobody watches, and an attacker gains nothing by an error. What a kind of thread has not listed
  * gives ENOSYS, at which libc goes back to an older call; what is refused to all gives EPERM.
  *
- *	struct jail j = { .user = config.user, .paths = paths, .n_paths = n, .captures = fds, .n_captures = m
- *}; if (!jail_process(&j, &d)) ... exit 1
+ *	struct jail j = { .user = config.user, .paths = paths, .n_paths = n, ... };
+ *	if (!jail_process(&j, &d))
+ *		... exit 1
  *
  * Built with a sanitizer (JAIL_SANITIZED) there are no system call filters and the process stays dumpable:
  * the sanitizers' own threads and leak search trace the process and read /proc.

@@ -55,8 +55,7 @@ static bool is_stopped(const struct run *r)
 	return r->o->stop && *r->o->stop;
 }
 
-/* ---- reading ---------------------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void drain(void *arg)
 {
@@ -149,8 +148,7 @@ static bool run_threads(struct run *r)
 	return fine;
 }
 
-/* ---- the end ---------------------------------------------------------------------------------------------
- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 /* False: the run is not kept, which was said. */
 static bool summarise(struct run *r, struct run_summary *sum, struct diag *d)

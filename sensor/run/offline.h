@@ -11,11 +11,9 @@
 #include "run/state.h"
 #include "run/worker.h"
 
-enum { OFFLINE_WORKERS = 64 };
-
 struct offline {
 	struct capture *const *captures; /* the same inputs, opened once for each worker */
-	unsigned n_workers;              /* 1 to OFFLINE_WORKERS */
+	unsigned n_workers;              /* at least 1 */
 	const struct limits *limits;
 	const struct privacy_key *key;
 	bool identify;

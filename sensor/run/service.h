@@ -13,8 +13,6 @@
 #include "run/store_line.h"
 #include "run/worker.h"
 
-enum { SERVICE_WORKERS = 64 };
-
 struct service {
 	struct live *live;
 	size_t n_interfaces;
