@@ -17,8 +17,8 @@
  * Nothing here sends. A packet socket as such can, so the jail has to deny it: after live_open no thread may
  * send or write on these descriptors (live_descriptors) or make new ones of them. live_read and live_stats
  * need, on descriptors that are open, poll, getsockopt, getsockname, ioctl (SIOCGIFNAME, SIOCGIFFLAGS),
- *pread64, and recvfrom for other versions of libpcap than 1.10.3; live_close setsockopt, munmap and close. In
- *live_read no file is opened. The filter of a socket cannot be changed any more (SO_LOCK_FILTER).
+ * pread64, and recvfrom for other versions of libpcap than 1.10.3; live_close setsockopt, munmap and close.
+ * In live_read no file is opened. The filter of a socket cannot be changed any more (SO_LOCK_FILTER).
  */
 #ifndef WW_PACKET_LIVE_H
 #define WW_PACKET_LIVE_H
