@@ -12,6 +12,7 @@
 enum { ALERT_ID = 24 }; /* "e1-" and 20 base32hex characters, NUL-terminated */
 
 enum level { LEVEL_INFORMATIONAL, LEVEL_LOW, LEVEL_MEDIUM, LEVEL_HIGH, LEVEL_CRITICAL };
+enum { LEVELS = LEVEL_CRITICAL + 1 };
 
 struct rule; /* decide/policy.h */
 
