@@ -329,6 +329,7 @@ static void end_at(struct flows *t, struct flow *f, uint64_t ts_ns)
 		identify_label(t, f, NULL);
 	write_event(t, f, NULL, FLOW_EV_END);
 	count_sides(t, f);
+	t->counters->conversations_ended++;
 	t->engine->ts_ns = engine_ts;
 	flow_release(t, f);
 	if (f->wheel.prev)
