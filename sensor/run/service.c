@@ -19,8 +19,10 @@
 #define POST_NS (SECOND / 4)
 #define SAVE_NS (60 * SECOND)
 #define LATE_NS (SECOND / 10)
+#define LAST_NS (2 * SECOND)
 
 enum { WAIT_MS = 100, NAP_NS = 1000000, TELL_MS = 200, SAVE_LOOKS = 8, SAVE_NAPS = 4000, GONE = 3 };
+enum { RING_NAPS = 3000 };
 
 struct run;
 
@@ -38,6 +40,7 @@ struct watcher {
 	unsigned index;
 	_Atomic uint64_t first_ns;
 	uint64_t posted_ns, asked_ns;
+	unsigned naps; /* how many more times a full ring is waited for: at the end, else none */
 	struct link links[LIVE_INTERFACES_MOST];
 	pthread_t thread;
 	bool is_running;
@@ -106,9 +109,12 @@ static void on_frame(void *arg, const struct frame *f)
 	worker_packet(&w->worker, f);
 }
 
-static void drop(void *arg)
+/* Live the record is lost, and counted. At the end there is nothing else to do than to wait for the hub. */
+static void on_full(void *arg)
 {
-	(void)arg; /* live: the record is lost, and counted */
+	struct watcher *w = arg;
+	for (; w->naps && !ring_reserve(&w->worker.ring, EVENT_BYTES); w->naps--)
+		nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
 }
 
 static void count_losses(struct watcher *w)
@@ -139,6 +145,18 @@ static void post(struct watcher *w)
 	board_post(w->board, &f);
 }
 
+/* What came before the end lies in the kernel's buffer, after a while in blocks that are handed over
+ * (live.h). On a network that is never silent it is enough at some time. */
+static void read_rest(struct watcher *w)
+{
+	struct run *r = w->run;
+	uint64_t late = clock_ns(CLOCK_MONOTONIC) + LAST_NS;
+	nanosleep(&(struct timespec){ .tv_nsec = (long)LATE_NS }, NULL);
+	while (!r->gone && live_read(r->s->live, w->index, on_frame, w, 0) > 0 &&
+		clock_ns(CLOCK_MONOTONIC) < late)
+		lane_done(w->lane, w->worker.decode.last_ns - 1);
+}
+
 static void *watch(void *arg)
 {
 	struct watcher *w = arg;
@@ -158,6 +176,9 @@ static void *watch(void *arg)
 			lane_done(w->lane, w->worker.decode.last_ns - 1);
 		post(w);
 	}
+	w->naps = RING_NAPS;
+	if (fine && !r->failed)
+		read_rest(w);
 	count_losses(w);
 	worker_finish(&w->worker);
 	lane_done(w->lane, LANE_OVER);
@@ -399,7 +420,8 @@ static bool make_workers(struct run *r)
 			.key = s->key,
 			.seed = seed,
 			.identify = s->identify,
-			.on_full = drop };
+			.on_full = on_full,
+			.arg = w };
 		if (!worker_init(&w->worker, &ws))
 			return false;
 	}

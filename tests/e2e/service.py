@@ -87,14 +87,15 @@ def sanitized(program):
 
 
 class Sensor:
-    def __init__(self, net, program, folder, policies, workers=2):
+    def __init__(self, net, program, folder, policies, workers=2, config=""):
         self.folder, self.socket = folder, folder / "status.sock"
         folder.mkdir()
         (folder / "out").mkdir()
         for path in (folder, folder / "out"):
             shutil.chown(path, "nobody")
         os.chmod(folder.parent, 0o755)
-        (folder / "c.yml").write_text(f"sensor: {{user: nobody}}\nstatus: {{socket: {self.socket}}}\nmetrics: {{file: {folder}/m.prom}}\n")
+        (folder / "c.yml").write_text(f"sensor: {{user: nobody}}\nstatus: {{socket: {self.socket}}}\n"
+                                      f"metrics: {{file: {folder}/m.prom}}\n{config}")
         self.err = open(folder / "err", "w+")
         self.process = net.run(program, "-c", folder / "c.yml", "-p", policies, "-i", "far", "-j", str(workers),
                                "--events", "-o", folder / "out", "--state", folder / "state.db",
