@@ -53,11 +53,14 @@ static void record_end(struct dx_engine *e)
 	e->open = NULL;
 }
 
-void engine_counters(struct dx_engine *e, enum turn turn, const struct worker_news *n)
+bool engine_counters(struct dx_engine *e, enum turn turn, const struct worker_news *n)
 {
-	struct event *ev = reserve(e);
+	/* It finds room where an event, which may grow, does not. */
+	struct event *ev = ring_reserve(e->ring, sizeof *ev + sizeof *n);
 	if (!ev)
-		return;
+		ev = reserve(e);
+	if (!ev)
+		return false;
 	*ev = (struct event){ .len = sizeof *ev + sizeof *n,
 		.record = RECORD_COUNTERS,
 		.turn = (uint8_t)turn,
@@ -65,6 +68,7 @@ void engine_counters(struct dx_engine *e, enum turn turn, const struct worker_ne
 		.packet = e->packet };
 	memcpy(ev + 1, n, sizeof *n);
 	ring_commit(e->ring, ev->len);
+	return true;
 }
 
 static void event_cut(struct dx_engine *e, struct event *ev)

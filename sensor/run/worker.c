@@ -1,5 +1,7 @@
 #include "run/worker.h"
 
+enum { AGAIN_NS = 1000000 };
+
 void worker_counters(const struct worker *w, struct counters *out)
 {
 	*out = w->counters;
@@ -7,24 +9,26 @@ void worker_counters(const struct worker *w, struct counters *out)
 		counters_add(out, &w->seen);
 }
 
-static void tell_counters(struct worker *w, enum turn turn)
+static bool tell_counters(struct worker *w, enum turn turn)
 {
 	struct worker_news n = { .back_ns = w->back_ns };
 	worker_counters(w, &n.counters);
-	engine_counters(&w->engine, turn, &n);
+	if (!engine_counters(&w->engine, turn, &n))
+		return false;
 	w->back_ns = 0;
+	return true;
 }
 
-/* Once a minute; the first begins with the first packet. */
+/* Once a minute; the first begins with the first packet. Live the ring may be full, which is what has to be
+ * told: it is tried again. */
 static void tell_minute(struct worker *w, uint64_t ts_ns, uint64_t latest_ns)
 {
 	if (ts_ns < latest_ns && latest_ns - ts_ns > w->back_ns)
 		w->back_ns = latest_ns - ts_ns;
 	if (w->decode.last_ns < w->minute_end_ns)
 		return;
-	if (w->minute_end_ns)
-		tell_counters(w, TURN_COUNTERS);
-	w->minute_end_ns = w->decode.last_ns + HEALTH_MINUTE_S * UINT64_C(1000000000);
+	bool told = !w->minute_end_ns || tell_counters(w, TURN_COUNTERS);
+	w->minute_end_ns = w->decode.last_ns + (told ? HEALTH_MINUTE_S * UINT64_C(1000000000) : AGAIN_NS);
 }
 
 /* By the host pair, the same in both directions. */
@@ -107,5 +111,5 @@ void worker_fini(struct worker *w)
 void worker_finish(struct worker *w)
 {
 	flows_finish(&w->flows);
-	tell_counters(w, TURN_LAST);
+	(void)tell_counters(w, TURN_LAST);
 }

@@ -37,7 +37,8 @@ struct worker_setup {
 	struct hash_key seed;
 	unsigned index, sharers; /* which of how many that read the same packets; 0: of one */
 	bool identify;
-	/* Called when the ring is full: has to make room (offline). */
+	/* Called when the ring is full: has to make room (offline), or what does not fit is lost and counted.
+	 */
 	void (*on_full)(void *arg);
 	void *arg;
 };

@@ -1,0 +1,93 @@
+/* worker: what it counted reaches the hub even when the ring is full, for just then there is something to
+ * tell. */
+#include "run.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define SECOND UINT64_C(1000000000)
+
+enum { MINUTE = HEALTH_MINUTE_S, BYTES = 64 };
+
+static void lose(void *arg)
+{
+	(void)arg; /* live */
+}
+
+struct scene {
+	struct run_line *line; /* for its limits and key */
+	struct worker w;
+};
+
+static int setup(void **state)
+{
+	static struct scene s;
+	s.line = run_line_new(NULL, NULL);
+	struct worker_setup ws = { .limits = &s.line->limits, .key = &s.line->key, .on_full = lose };
+	*state = &s;
+	return worker_init(&s.w, &ws) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	struct scene *s = *state;
+	worker_fini(&s->w);
+	run_line_free(s->line);
+	return 0;
+}
+
+/* Up to `room` bytes. */
+static void fill(struct ring *r, uint64_t room)
+{
+	while (r->size - (r->head - r->tail) > room + BYTES && ring_reserve(r, BYTES))
+		ring_commit(r, BYTES);
+}
+
+/* Empties the ring; how many of RECORD_COUNTERS there were. */
+static unsigned counters_in(struct ring *r)
+{
+	unsigned counters = 0;
+	uint32_t n;
+	for (const void *p; (p = ring_peek(r, &n)) != NULL; ring_pop(r))
+		counters += n > BYTES && ((const struct event *)p)->record == RECORD_COUNTERS;
+	return counters;
+}
+
+static void a_full_ring_delays_the_counters(void **state)
+{
+	struct scene *s = *state;
+	worker_idle(&s->w, SECOND);
+	fill(&s->w.ring, 0);
+	worker_idle(&s->w, (MINUTE + 2) * SECOND);
+	assert_int_equal(counters_in(&s->w.ring), 0);
+	worker_idle(&s->w, (MINUTE + 3) * SECOND);
+	assert_int_equal(counters_in(&s->w.ring), 1);
+	worker_idle(&s->w, (MINUTE + 4) * SECOND); /* the next minute has begun with them */
+	assert_int_equal(counters_in(&s->w.ring), 0);
+	worker_idle(&s->w, (2 * MINUTE + 4) * SECOND);
+	assert_int_equal(counters_in(&s->w.ring), 1);
+}
+
+static void they_need_less_room_than_an_event(void **state)
+{
+	struct scene *s = *state;
+	worker_idle(&s->w, SECOND);
+	fill(&s->w.ring, 4096);
+	assert_null(ring_reserve(&s->w.ring, EVENT_BYTES));
+	worker_idle(&s->w, (MINUTE + 2) * SECOND);
+	assert_int_equal(counters_in(&s->w.ring), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_full_ring_delays_the_counters, setup, teardown),
+		cmocka_unit_test_setup_teardown(they_need_less_room_than_an_event, setup, teardown),
+	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	return failed != 0;
+}
