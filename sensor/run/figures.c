@@ -36,8 +36,7 @@ void figures_of_worker(struct figures *f, const struct worker *w)
 	const struct flows *flows = &w->flows;
 	*f = (struct figures){ .ring_used = atomic_load_explicit(&w->ring.head, memory_order_relaxed) -
 					    atomic_load_explicit(&w->ring.tail, memory_order_relaxed),
-		.ring_bytes = w->ring.size,
-		.last_packet_ns = w->decode.last_ns };
+		.ring_bytes = w->ring.size };
 	worker_counters(w, &f->counters);
 	f->packets = f->counters.packets;
 	memcpy(f->proto, w->engine.proto, sizeof f->proto);

@@ -30,7 +30,6 @@ struct figures {
 	struct dx_proto_counters proto[PROTO_N];
 	uint64_t used[FIGURE_TABLES];
 	uint64_t packets, ring_used, ring_bytes; /* a worker's */
-	uint64_t last_packet_ns;                 /* by the packets' clock; 0: none yet */
 };
 
 /* All zero at first. */

@@ -60,7 +60,6 @@ static void fill(void *arg, struct vitals *v)
 {
 	struct telling *t = arg;
 	const struct telling_setup *s = &t->setup;
-	uint64_t last_ns = 0;
 	t->counters = (struct counters){ 0 };
 	memset(t->proto, 0, sizeof t->proto);
 	for (unsigned i = 0; i < FIGURE_TABLES; i++)
@@ -74,12 +73,10 @@ static void fill(void *arg, struct vitals *v)
 		look(&t->workers[i], &s->workers[i]);
 		add(t, f);
 		t->worker_rows[i] = (struct vitals_worker){ f->packets, f->ring_used, f->ring_bytes };
-		last_ns = f->last_packet_ns > last_ns ? f->last_packet_ns : last_ns;
 	}
 	*v = (struct vitals){ .sensor_name = s->sensor_name,
 		.now_ns = t->wall_ns,
 		.started_ns = t->started_ns,
-		.last_packet_ns = last_ns,
 		.counters = &t->counters,
 		.proto = t->proto,
 		.interfaces = t->interfaces,
@@ -94,6 +91,9 @@ static void fill(void *arg, struct vitals *v)
 		.rules_left_out = t->rules_left_out,
 		.policies_read_ns = t->policies_read_ns,
 		.reload_failed = t->reload_failed };
+	for (size_t i = 0; i < v->n_interfaces; i++)
+		if (v->interfaces[i].last_packet_ns > v->last_packet_ns)
+			v->last_packet_ns = v->interfaces[i].last_packet_ns;
 }
 
 /* ---- the rest -------------------------------------------------------------------------------------- */
