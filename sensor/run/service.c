@@ -20,8 +20,9 @@
 #define SAVE_NS (60 * SECOND)
 #define LATE_NS (SECOND / 10)
 #define LAST_NS (2 * SECOND)
+#define KEEP_NS (4 * SECOND)
 
-enum { WAIT_MS = 100, NAP_NS = 1000000, TELL_MS = 200, SAVE_LOOKS = 8, SAVE_NAPS = 4000, GONE = 3 };
+enum { WAIT_MS = 100, NAP_NS = 1000000, TELL_MS = 200, SAVE_LOOKS = 8, LAST_LOOKS = 256, GONE = 3 };
 enum { RING_NAPS = 3000 };
 
 struct run;
@@ -213,12 +214,24 @@ static uint64_t first_ns(const struct run *r)
 	return first;
 }
 
+/* Of the packets; the workers' clocks go on without. */
+static uint64_t last_ns(const struct run *r)
+{
+	uint64_t last = 0;
+	for (unsigned i = 0; i < r->s->n_workers; i++)
+		for (size_t k = 0; k < r->s->n_interfaces; k++) {
+			uint64_t own = r->watchers[i].links[k].last_ns;
+			last = own > last ? own : last;
+		}
+	return last;
+}
+
 /* A save goes on, or one begins, each minute. True: it is over. */
-static bool save(struct run *r, uint64_t now)
+static bool save(struct run *r, uint64_t now, unsigned looks)
 {
 	if (!r->state)
 		return true;
-	bool over = store_line_save(&r->line, r->state, first_ns(r), r->hub.now_ns, SAVE_LOOKS);
+	bool over = store_line_save(&r->line, r->state, first_ns(r), r->hub.now_ns, looks);
 	if (over)
 		r->saved_ns = now;
 	return over;
@@ -251,7 +264,7 @@ static void look_around(struct run *r, uint64_t *posted_ns)
 	if (r->reload_failed)
 		tell_failed_reload(r);
 	if (r->line.is_begun || now - r->saved_ns >= SAVE_NS)
-		(void)save(r, now);
+		(void)save(r, now, SAVE_LOOKS);
 	if (now - *posted_ns < POST_NS)
 		return;
 	*posted_ns = now;
@@ -308,7 +321,7 @@ static void log_diag(struct log *log, const struct diag *d)
 
 static void write_saves(struct run *r)
 {
-	if (r->s->store && !store_line_take(&r->line, r->s->store))
+	while (r->s->store && !store_line_take(&r->line, r->s->store))
 		log_error(r->s->log, "%s", store_error(r->s->store));
 }
 
@@ -365,7 +378,8 @@ static void *tell(void *arg)
 	telling_notify(r->telling, "READY=1");
 	while (!r->over) {
 		size_t n = telling_fds(r->telling, fds);
-		(void)poll(fds, n, TELL_MS);
+		/* At the end the hub waits for its last save to be written. */
+		(void)poll(fds, n, is_ending(r) ? 1 : TELL_MS);
 		telling_serve(r->telling, clock_ns(CLOCK_MONOTONIC), clock_ns(CLOCK_REALTIME));
 		write_saves(r);
 		if (*r->s->reload && !is_ending(r))
@@ -506,6 +520,7 @@ static void finish(struct run *r)
 		.proto_events = events,
 		.junk_bytes = junk,
 		.first_ns = first_ns(r),
+		.last_ns = last_ns(r),
 		.seconds = (double)(clock_ns(CLOCK_MONOTONIC) - r->begun_ns) / (double)SECOND };
 	struct diag none = { 0 };
 	struct rusage usage;
@@ -521,8 +536,6 @@ static void finish(struct run *r)
 		}
 		worker_counters(&w->worker, &one);
 		counters_add(&counters, &one);
-		if (w->first_ns && w->worker.decode.last_ns > sum.last_ns)
-			sum.last_ns = w->worker.decode.last_ns;
 	}
 	hub_finish(&r->hub);
 	counters_add(&counters, &r->hub.counters);
@@ -530,6 +543,23 @@ static void finish(struct run *r)
 		log_error(s->log, "%s", outputs_error(s->outputs));
 		r->failed = true;
 	}
+}
+
+/* What is under way may be a save of before the end, so there are two. */
+static void save_the_rest(struct run *r)
+{
+	uint64_t now, end_ns = clock_ns(CLOCK_MONOTONIC) + KEEP_NS;
+	unsigned saves = 0;
+	while (saves < 2 && (now = clock_ns(CLOCK_MONOTONIC)) < end_ns) {
+		saves += save(r, now, LAST_LOOKS);
+		nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
+	}
+	if (saves == 2)
+		return;
+	bool cut = store_line_cut(&r->line, r->state, first_ns(r), r->hub.now_ns);
+	log_error(r->s->log, "there was no time to keep all that is known in the state file: %s",
+		cut ? "the rest is as it was a save before" : "it is as it was a save before");
+	r->failed = true;
 }
 
 static int run_prepared(struct run *r)
@@ -549,16 +579,14 @@ static int run_prepared(struct run *r)
 	for (unsigned i = 0; i < s->n_workers; i++)
 		if (r->watchers[i].is_running)
 			pthread_join(r->watchers[i].thread, NULL);
-	/* What is under way may be a save of before the end. */
-	for (unsigned saves = 0, naps = 0; r->state && saves < 2 && naps < SAVE_NAPS; naps++) {
-		saves += save(r, 0);
-		nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
-	}
+	if (r->state)
+		save_the_rest(r);
 	for (unsigned i = 0; i < s->n_workers; i++)
 		if (*live_problem(s->live, i))
 			log_error(s->log, "%s", live_problem(s->live, i));
 	r->over = true;
 	pthread_join(r->teller, NULL);
+	r->failed = r->failed || (r->state && r->line.lost);
 	finish(r);
 	return r->failed ? 1 : r->gone ? GONE : 0;
 }

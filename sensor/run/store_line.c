@@ -62,12 +62,14 @@ static bool hand_on(struct store_line *l, const struct store_record *r, const st
 	return true;
 }
 
-static bool hand_end(struct store_line *l, const struct state *s, uint64_t first_ns, uint64_t last_ns)
+static bool hand_end(
+	struct store_line *l, const struct state *s, uint64_t first_ns, uint64_t last_ns, bool is_cut)
 {
 	struct store_record end = { .kind = STORE_END };
 	struct store_run run = state_run(s);
 	run.first_ns = first_ns;
 	run.last_ns = last_ns;
+	run.whole = run.whole && !is_cut;
 	l->is_ending = !hand_on(l, &end, &run);
 	l->is_begun = l->is_ending;
 	return !l->is_ending;
@@ -78,20 +80,25 @@ bool store_line_save(
 {
 	struct store_record r;
 	if (l->is_ending)
-		return hand_end(l, s, first_ns, last_ns);
+		return hand_end(l, s, first_ns, last_ns, false);
 	if (!l->is_begun && atomic_exchange(&l->lost, false))
 		state_all(s);
 	l->is_begun = true;
 	for (; looks > 0; looks--) {
 		enum state_step step = state_step(s, &r);
 		if (step == STATE_STEP_OVER)
-			return hand_end(l, s, first_ns, last_ns);
+			return hand_end(l, s, first_ns, last_ns, false);
 		if (step == STATE_STEP_RECORD && !hand_on(l, &r, NULL)) {
 			state_again(s);
 			return false;
 		}
 	}
 	return false;
+}
+
+bool store_line_cut(struct store_line *l, struct state *s, uint64_t first_ns, uint64_t last_ns)
+{
+	return !l->is_begun || hand_end(l, s, first_ns, last_ns, !l->is_ending);
 }
 
 /* ---- shipper --------------------------------------------------------------------------------------------
@@ -125,9 +132,10 @@ bool store_line_take(struct store_line *l, struct store *s)
 {
 	uint32_t n;
 	bool fine = true;
-	for (const void *p; (p = ring_peek(&l->ring, &n)) != NULL; ring_pop(&l->ring)) {
+	/* The next save begins with no error: that of this one is said before. */
+	for (const void *p; fine && (p = ring_peek(&l->ring, &n)) != NULL; ring_pop(&l->ring)) {
 		ASSERT(n >= sizeof(struct packed));
-		fine = write_one(l, s, p) && fine;
+		fine = write_one(l, s, p);
 	}
 	return fine;
 }

@@ -27,9 +27,11 @@ void store_line_fini(struct store_line *l);
  * far. Hands on what has changed, at most `looks` times STATE_LOOKS devices. True: the save is over. */
 bool store_line_save(
 	struct store_line *l, struct state *s, uint64_t first_ns, uint64_t last_ns, unsigned looks);
+/* Hub: ends the save at hand where it is, so that what it has handed on is kept. False: the ring is full. */
+bool store_line_cut(struct store_line *l, struct state *s, uint64_t first_ns, uint64_t last_ns);
 
 /* Shipper: writes what is in the ring. False: a save was not written, store_error is one sentence; the next
- * call goes on. */
+ * call goes on with what is left. */
 bool store_line_take(struct store_line *l, struct store *s);
 
 #endif

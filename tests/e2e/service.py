@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import datetime
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
@@ -159,9 +160,13 @@ def replayed(net, program, folder):
                  map(str, Path(f"/proc/{s.pid()}/task").glob("*/status"))]
         check("every thread has a filter", len(tasks) == 4 and all(t["Seccomp"].strip() == "2" for t in tasks), tasks)
     check("all packets are counted", s.wait(lambda: counter(s, "packets") == 800), s.said())
+    check("the last packet's time stays a packet's", s.wait(lambda: s.status()["idle_seconds"] >= 2, 6), s.status())
     code, took = s.end()
     check("SIGTERM ends it well and soon", code == 0 and took < 10, f"{code} after {took:.1f} s: {s.said()}")
     live, off = folder / "live" / "out", folder / "off"
+    told = json.loads((live / "summary.json").read_text())
+    spans = [datetime.fromisoformat(told[k].rstrip("Z")).timestamp() for k in ("first", "last")]
+    check("from the first packet to the last", spans[1] - spans[0] < told["seconds"] - 2, told)
     known = subprocess.run([program, "devices", "--state", folder / "live" / "state.db", "--json"], capture_output=True,
                            text=True, check=False)
     kept = sorted(json.loads(line)["device"]["id"] for line in known.stdout.splitlines())

@@ -170,12 +170,72 @@ static void test_full_disk(void **state)
 	stop(&s);
 }
 
+/* One fails, the next has begun when the shipper comes: why the first one did is not forgotten over it. */
+static void test_failure_is_said(void **state)
+{
+	struct sensor s;
+	struct rlimit old, small;
+	start(&s, *state);
+	arp(s.w, "10.0.0.5", CT);
+	while (!store_line_save(&s.line, s.state, 1, 2, 1))
+		;
+	arp(s.w, "10.0.0.6", PACS);
+	while (!store_line_save(&s.line, s.state, 1, 2, 1))
+		;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	small = old;
+	small.rlim_cur = 8192;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	bool fine = store_line_take(&s.line, s.store);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_false(fine);
+	assert_true(strstr(store_error(s.store), s.path) != NULL);
+	assert_true(store_line_take(&s.line, s.store)); /* the second */
+	assert_int_equal(kept(&s, STORE_DEVICE), 1);
+	assert_true(save(&s)); /* the first one's again */
+	assert_int_equal(kept(&s, STORE_DEVICE), 2);
+	stop(&s);
+}
+
+/* The end comes before a save's: what it has handed on is kept, and what it has not reached as well. */
+static void test_cut(void **state)
+{
+	struct sensor s;
+	char ip[16], mac[MAC_TEXT];
+	start(&s, *state);
+	for (unsigned i = 1; i < 40; i++) {
+		snprintf(ip, sizeof ip, "10.0.1.%u", i);
+		snprintf(mac, sizeof mac, "00-01-E3-52-21-%02X", i);
+		arp(s.w, ip, mac);
+	}
+	assert_true(save(&s));
+	store_close(s.store);
+	state_free(s.state);
+	struct doc_context context = { .sensor_name = "test" };
+	s.store = store_open(s.path, &s.diag);
+	s.state = state_new(s.w->inv, s.run, s.mask, &context);
+	assert_true(s.store && s.state);
+	assert_true(store_line_cut(&s.line, s.state, 1, 2)); /* of none */
+	assert_true(store_line_take(&s.line, s.store));
+	unsigned calls = 0;
+	while (calls++ < 5)
+		assert_false(store_line_save(&s.line, s.state, 1, 2, 1));
+	assert_true(store_line_cut(&s.line, s.state, 1, 2));
+	assert_true(store_line_take(&s.line, s.store));
+	assert_false(store_is_open(s.store)); /* it was committed */
+	assert_int_equal(kept(&s, STORE_DEVICE), 39);
+	stop(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_save, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_full_ring, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_full_disk, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_failure_is_said, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_cut, world_setup, world_teardown),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	return failed != 0;
