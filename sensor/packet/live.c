@@ -1,7 +1,6 @@
-#include "packet/live.h"
+#include "packet/live_handle.h"
 
 #include "base/assert.h"
-#include "packet/decode.h"
 #include "packet/fanout.h"
 
 #include <errno.h>
@@ -16,16 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
-/* pcap.h brings its own names for the instructions of linux/filter.h, and one header suffices. */
-#include <pcap/pcap.h>
-
-enum { RETIRE_MS = 50 /* how long a packet waits for its block to fill up */, CARD_FILES = 2 };
+enum { RETIRE_MS = LIVE_RETIRE_MS, CARD_FILES = 2 };
 
 /* One worker's handle on one interface. */
 struct member {
-	pcap_t *pcap;
-	int fd;
-	uint16_t linktype;
+	struct live_handle h;
 	uint64_t received, dropped, downs;
 	bool is_down, is_gone;
 };
@@ -35,6 +29,7 @@ struct interface {
 	int index;
 	int card[CARD_FILES]; /* counters of the card in sysfs, -1: there is none */
 	uint64_t card_before;
+	bool is_alone; /* read by the first worker only */
 };
 
 /* What one worker's thread touches; allocated by itself, so that threads share no cache line. */
@@ -54,92 +49,18 @@ struct live {
 
 /* ---- opening ----------------------------------------------------------------------------- */
 
-static bool wrong(struct diag *d, const char *name, const char *code, const char *why)
+static void say_open(
+	const char *name, const struct live_handle *h, const struct live_options *o, struct diag *d)
 {
-	diag_add(d, DIAG_ERROR, name, 0, 0, code, "%s", why);
-	return false;
-}
-
-static bool no_interface(struct diag *d, const char *name)
-{
-	enum { MOST = 64 };
-	const char *names[MOST];
-	char list[256] = "";
-	size_t n = 0;
-	struct if_nameindex *all = if_nameindex();
-	for (struct if_nameindex *i = all; i && i->if_index && n < MOST; i++) {
-		names[n++] = i->if_name;
-		size_t used = strlen(list);
-		snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", i->if_name);
-	}
-	const char *nearest = diag_nearest(bytes_str(name), names, n);
-	if (nearest)
-		diag_add(d, DIAG_ERROR, name, 0, 0, "C020",
-			"there is no such interface: did you mean %s? There are: %s", nearest, list);
-	else
-		diag_add(d, DIAG_ERROR, name, 0, 0, "C020", "there is no such interface; there are: %s",
-			n ? list : "none");
-	if (all)
-		if_freenameindex(all);
-	return false;
-}
-
-static bool not_activated(struct diag *d, const char *name, int status, pcap_t *p)
-{
-	switch (status) {
-	case PCAP_ERROR_PERM_DENIED:
-	case PCAP_ERROR_PROMISC_PERM_DENIED:
-		return wrong(d, name, "C021",
-			"may not be captured from: it takes the capability CAP_NET_RAW (run as root, or "
-			"once: setcap "
-			"cap_net_raw+ep on the program)");
-	case PCAP_ERROR_IFACE_NOT_UP:
-		diag_add(d, DIAG_ERROR, name, 0, 0, "C022", "is down: ip link set %s up", name);
-		return false;
-	case PCAP_ERROR_NO_SUCH_DEVICE:
-		return no_interface(d, name);
-	default:
-		diag_add(d, DIAG_ERROR, name, 0, 0, "C023", "cannot be captured from: %s%s%s",
-			pcap_statustostr(status), *pcap_geterr(p) ? ": " : "", pcap_geterr(p));
-		return false;
-	}
-}
-
-static bool set_options(pcap_t *p, const struct live_options *o)
-{
-	return pcap_set_snaplen(p, (int)o->snap_bytes) == 0 && pcap_set_promisc(p, o->promiscuous) == 0 &&
-	       pcap_set_timeout(p, RETIRE_MS) == 0 &&
-	       pcap_set_buffer_size(p, (int)o->buffer_kib * 1024) == 0 &&
-	       pcap_set_tstamp_precision(p, PCAP_TSTAMP_PRECISION_NANO) == 0;
-}
-
-static bool open_member(struct member *m, const char *name, const struct live_options *o, struct diag *d)
-{
-	char why[PCAP_ERRBUF_SIZE] = "";
-	m->pcap = pcap_create(name, why);
-	if (!m->pcap || !set_options(m->pcap, o))
-		return wrong(d, name, "C023", *why ? why : "cannot be captured from");
-	int status = pcap_activate(m->pcap);
-	if (status < 0)
-		return not_activated(d, name, status, m->pcap);
-	m->fd = pcap_fileno(m->pcap);
-	if (status == PCAP_WARNING_PROMISC_NOTSUP)
-		diag_add(d, DIAG_WARNING, name, 0, 0, "C024",
-			"knows no promiscuous mode: only what is sent to this host is seen");
-	if (pcap_setnonblock(m->pcap, 1, why) != 0)
-		return wrong(d, name, "C023", why);
-	int link = pcap_datalink(m->pcap); /* of those that are decoded the DLT_ is the LINKTYPE_ */
-	if (link < 0 || link > UINT16_MAX || !decode_knows_link((uint16_t)link)) {
-		diag_add(d, DIAG_ERROR, name, 0, 0, "C025",
-			"has link type %d, which is not decoded: Ethernet, raw IP, Linux cooked and loopback "
-			"are",
-			link);
-		return false;
-	}
-	m->linktype = (uint16_t)link;
-	if (!fanout_refuse(m->fd))
-		return wrong(d, name, "C023", strerror(errno));
-	return true;
+	if (h->is_down)
+		diag_add(d, DIAG_WARNING, name, 0, 0, "C022",
+			"is down: it is read once it is up (ip link set %s up)", name);
+	if (h->ring_kib && h->ring_kib + LIVE_BLOCK_KIB <= o->buffer_kib)
+		diag_add(d, DIAG_WARNING, name, 0, 0, "C030",
+			"has a buffer of %llu KiB, not of the %u that limits.capture_kib asks for: the "
+			"kernel had "
+			"no more memory for it",
+			(unsigned long long)h->ring_kib, o->buffer_kib);
 }
 
 static bool open_interface(struct live *l, size_t i, const struct live_options *o, struct diag *d)
@@ -150,21 +71,32 @@ static bool open_interface(struct live *l, size_t i, const struct live_options *
 	int sockets[LIVE_WORKERS_MOST];
 	in->index = (int)if_nametoindex(in->name);
 	if (in->index == 0)
-		return no_interface(d, in->name);
+		return live_no_interface(d, in->name);
 	for (size_t k = 0; k < CARD_FILES; k++) {
 		snprintf(path, sizeof path, "/sys/class/net/%s/statistics/%s", in->name, files[k]);
 		in->card[k] = open(path, O_RDONLY | O_CLOEXEC);
 	}
 	for (unsigned w = 0; w < l->workers; w++) {
 		struct member *m = &l->hands[w]->members[i];
-		if (!open_member(m, in->name, o, d))
+		if (!live_handle_open(&m->h, in->name, o, d))
 			return false;
-		l->hands[w]->polls[i] = (struct pollfd){ .fd = m->fd, .events = POLLIN };
-		sockets[w] = m->fd;
+		m->is_down = m->h.is_down;
+		l->hands[w]->polls[i] = (struct pollfd){ .fd = m->h.fd, .events = POLLIN };
+		sockets[w] = m->h.fd;
 	}
+	const struct live_handle *first = &l->hands[0]->members[i].h;
 	const char *what;
+	say_open(in->name, first, o, d);
 	if (l->workers == 1 || fanout_join(sockets, l->workers, &what))
 		return true;
+	/* Before Linux 6.13 only sockets that get packets already can join. */
+	in->is_alone = first->is_down;
+	if (in->is_alone) {
+		diag_add(d, DIAG_WARNING, in->name, 0, 0, "C029",
+			"is read by one worker only, since it is down and this kernel shares out what is up: "
+			"start again when it is up");
+		return true;
+	}
 	diag_add(d, DIAG_ERROR, in->name, 0, 0, "C026",
 		"cannot be shared out over %u workers (%s: %s): use one worker", l->workers, what,
 		strerror(errno));
@@ -185,24 +117,7 @@ static uint32_t kernel_drops(const struct member *m)
 {
 	struct tpacket_stats_v3 s = { 0 };
 	socklen_t n = sizeof s;
-	return getsockopt(m->fd, SOL_PACKET, PACKET_STATISTICS, &s, &n) == 0 ? s.tp_drops : 0;
-}
-
-static bool set_filter(struct member *m, const char *name, const char *filter, struct diag *d)
-{
-	struct bpf_program f;
-	if (!filter || !*filter)
-		return fanout_admit(m->fd) || wrong(d, name, "C023", strerror(errno));
-	if (pcap_compile(m->pcap, &f, filter, 1, PCAP_NETMASK_UNKNOWN) != 0) {
-		diag_add(d, DIAG_ERROR, name, 0, 0, "C027",
-			"the capture filter '%s' is not understood: %s (its language is that of "
-			"pcap-filter(7))",
-			filter, pcap_geterr(m->pcap));
-		return false;
-	}
-	bool ok = pcap_setfilter(m->pcap, &f) == 0;
-	pcap_freecode(&f);
-	return ok || wrong(d, name, "C023", pcap_geterr(m->pcap));
+	return getsockopt(m->h.fd, SOL_PACKET, PACKET_STATISTICS, &s, &n) == 0 ? s.tp_drops : 0;
 }
 
 /* The sockets let nothing in since they were opened, but for the moment before their filter was set: that is
@@ -214,17 +129,19 @@ static bool let_in(struct live *l, const struct live_options *o, struct diag *d)
 	for (size_t i = 0; i < l->n; i++)
 		for (unsigned w = 0; w < l->workers; w++) {
 			struct member *m = &l->hands[w]->members[i];
-			while (pcap_dispatch(m->pcap, LIVE_BATCH, ignore, NULL) > 0)
+			while (pcap_dispatch(m->h.pcap, LIVE_BATCH, ignore, NULL) > 0)
 				;
 			kernel_drops(m);
 		}
 	for (size_t i = 0; i < l->n; i++)
 		for (unsigned w = 0; w < l->workers; w++) {
 			struct member *m = &l->hands[w]->members[i];
-			if (!set_filter(m, l->interfaces[i].name, o->filter, d))
+			const struct interface *in = &l->interfaces[i];
+			bool wanted = w == 0 || !in->is_alone;
+			if (wanted && !live_handle_admit(&m->h, in->name, o->filter, d))
 				return false;
-			if (!fanout_lock(m->fd))
-				return wrong(d, l->interfaces[i].name, "C023", strerror(errno));
+			if (!fanout_lock(m->h.fd))
+				return live_wrong(d, in->name, "C023", strerror(errno));
 		}
 	return true;
 }
@@ -246,11 +163,11 @@ static uint64_t card_drops(const struct interface *in)
 static bool check_options(const struct live_options *o, struct diag *d)
 {
 	if (o->n == 0 || o->n > LIVE_INTERFACES_MOST)
-		return wrong(d, "-", "C028", "name one interface at least, and 64 at most");
+		return live_wrong(d, "-", "C028", "name one interface at least, and 64 at most");
 	for (size_t i = 0; i < o->n; i++)
 		for (size_t k = 0; k < i; k++)
 			if (strcmp(o->interfaces[i], o->interfaces[k]) == 0)
-				return wrong(d, o->interfaces[i], "C028", "is named twice");
+				return live_wrong(d, o->interfaces[i], "C028", "is named twice");
 	ASSERT(o->workers >= 1 && o->workers <= LIVE_WORKERS_MOST);
 	ASSERT(o->snap_bytes >= 1 && o->snap_bytes <= 262144);
 	ASSERT(o->buffer_kib >= 1 && o->buffer_kib <= 2097151);
@@ -285,7 +202,7 @@ struct live *live_open(const struct live_options *o, struct diag *d)
 	struct live *l = check_options(o, d) ? calloc(1, sizeof *l) : NULL;
 	if (!l)
 		return NULL;
-	bool ok = get_memory(l, o) || wrong(d, "-", "C009", "no memory");
+	bool ok = get_memory(l, o) || live_wrong(d, "-", "C009", "no memory");
 	bool has_memory = ok;
 	for (size_t i = 0; has_memory && i < l->n; i++) /* all, so that every wrong name is said at once */
 		ok = open_interface(l, i, o, d) && ok;
@@ -303,8 +220,8 @@ static void free_hand(struct hand *h, size_t interfaces)
 	if (!h)
 		return;
 	for (size_t i = 0; h->members && i < interfaces; i++)
-		if (h->members[i].pcap)
-			pcap_close(h->members[i].pcap);
+		if (h->members[i].h.pcap)
+			pcap_close(h->members[i].h.pcap);
 	free(h->members);
 	free(h->polls);
 	free(h);
@@ -346,7 +263,7 @@ static void take(u_char *arg, const struct pcap_pkthdr *h, const u_char *p)
 		.number = ++b->hand->number,
 		.data = bytes_of(p, h->caplen),
 		.wire_bytes = h->len < h->caplen ? h->caplen : h->len,
-		.linktype = b->member->linktype,
+		.linktype = b->member->h.linktype,
 		.interface = b->interface,
 	};
 	b->member->received++;
@@ -358,9 +275,9 @@ static bool flags_of(const struct member *m, int index, short *flags)
 {
 	struct ifreq r = { .ifr_ifindex = index };
 	*flags = 0;
-	if (ioctl(m->fd, SIOCGIFNAME, &r) != 0)
+	if (ioctl(m->h.fd, SIOCGIFNAME, &r) != 0)
 		return errno != ENODEV && errno != ENXIO;
-	if (ioctl(m->fd, SIOCGIFFLAGS, &r) != 0)
+	if (ioctl(m->h.fd, SIOCGIFFLAGS, &r) != 0)
 		return errno != ENODEV && errno != ENXIO;
 	*flags = r.ifr_flags;
 	return true;
@@ -383,7 +300,7 @@ static int look_at(const struct live *l, struct hand *h, size_t i, bool failed)
 	if (!failed || is_down)
 		return 0;
 	snprintf(h->problem, sizeof h->problem, "interface %s: %s", l->interfaces[i].name,
-		pcap_geterr(m->pcap));
+		pcap_geterr(m->h.pcap));
 	return LIVE_FAILED;
 }
 
@@ -393,7 +310,7 @@ static int read_all(const struct live *l, struct hand *h, live_fn *fn, void *arg
 	for (size_t i = 0; i < l->n; i++) {
 		struct member *m = &h->members[i];
 		struct batch b = { h, m, (uint32_t)i, fn, arg };
-		int n = pcap_dispatch(m->pcap, LIVE_BATCH, take, (u_char *)(void *)&b);
+		int n = pcap_dispatch(m->h.pcap, LIVE_BATCH, take, (u_char *)(void *)&b);
 		if (n <= 0 && (n = look_at(l, h, i, n < 0)) < 0)
 			return n;
 		sum += n;
@@ -446,12 +363,21 @@ const char *live_name(const struct live *l, size_t interface)
 	return interface < l->n ? l->interfaces[interface].name : NULL;
 }
 
+uint64_t live_buffers_kib(const struct live *l)
+{
+	uint64_t kib = 0;
+	for (unsigned w = 0; w < l->workers; w++)
+		for (size_t i = 0; i < l->n; i++)
+			kib += l->hands[w]->members[i].h.ring_kib;
+	return kib;
+}
+
 size_t live_descriptors(const struct live *l, int *out, size_t room)
 {
 	size_t n = 0;
 	for (unsigned w = 0; w < l->workers; w++)
 		for (size_t i = 0; i < l->n; i++, n++)
 			if (n < room)
-				out[n] = l->hands[w]->members[i].fd;
+				out[n] = l->hands[w]->members[i].h.fd;
 	return n;
 }

@@ -11,7 +11,8 @@
  *		... publish, look at the clock and at what stops us
  *	if (n == LIVE_GONE) return 3;
  *
- * An interface that goes down and comes up again is waited for. The kernel numbers a group's sockets anew
+ * An interface that goes down and comes up again is waited for, and so is one that is down at first (a
+ * warning says so). The kernel numbers a group's sockets anew
  * then, in the same order.
  *
  * Nothing here sends. A packet socket as such can, so the jail has to deny it: after live_open no thread may
@@ -31,6 +32,10 @@ enum {
 	LIVE_FAILED = -2, /* the capture of one does not work any more: live_problem; exit code 3 */
 };
 
+enum {
+	LIVE_RETIRE_MS = 50,  /* how long a packet waits in the kernel for its block to fill up */
+	LIVE_BLOCK_KIB = 256, /* of a buffer */
+};
 enum { LIVE_BATCH = 64, LIVE_WORKERS_MOST = 256, LIVE_INTERFACES_MOST = 64 };
 
 struct live;
@@ -54,6 +59,12 @@ struct live_stats {
 	bool is_gone;
 };
 
+/* Is this a filter to libpcap, on some kind of link? False: why is its reason. Start-up only. */
+enum { LIVE_WHY = 256 };
+#define LIVE_FILTER_WRONG                                                                                    \
+	"the capture filter '%s' is not understood: %s (its language is that of pcap-filter(7))"
+bool live_filter_ok(const char *filter, char why[LIVE_WHY]);
+
 /* Opens all handles and lets packets in once all are joined: what came before is dropped, so that no
  * conversation begins at one worker and goes on at another. Takes 0.2 seconds. NULL: d holds a sentence for
  * each interface that cannot be used (exit code 1). */
@@ -73,6 +84,8 @@ void live_stats(struct live *l, unsigned worker, size_t interface, struct live_s
 /* One sentence on why live_read gave LIVE_GONE or LIVE_FAILED; "" before. */
 const char *live_problem(const struct live *l, unsigned worker);
 const char *live_name(const struct live *l, size_t interface); /* as given; NULL: no such */
+/* What all buffers take in the kernel, where it says so: it may give less than was asked for (a warning). */
+uint64_t live_buffers_kib(const struct live *l);
 /* All packet sockets: how many there are; the first `room` are written to out. */
 size_t live_descriptors(const struct live *l, int *out, size_t room);
 

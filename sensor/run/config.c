@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/yaml.h"
+#include "packet/live.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -58,7 +59,7 @@ void config_default(struct config *c)
 		bool on = strcmp(row->default_text, "on") == 0;
 		if (row->type == SETTING_BOOL)
 			memcpy((char *)c + row->offset, &on, sizeof on);
-		else if (row->type == SETTING_STRING)
+		else if (row->type == SETTING_STRING || row->type == SETTING_FILTER)
 			snprintf(string_at(c, row), CONFIG_TEXT, "%s", row->default_text);
 		else if (row->type == SETTING_STATUS)
 			ASSERT(rule_status_of(bytes_str(row->default_text),
@@ -93,6 +94,16 @@ static void set_string(struct loading *l, const struct setting_row *row, const s
 			CONFIG_TEXT);
 	else
 		memcpy(string_at(l->config, row), v->text, v->text_n + 1);
+}
+
+/* Said here, where the line is known; an interface may still not know what it asks for. */
+static void set_filter(struct loading *l, const struct setting_row *row, const struct yaml_node *v)
+{
+	char why[LIVE_WHY];
+	size_t errors = l->diag->errors;
+	set_string(l, row, v);
+	if (l->diag->errors == errors && !live_filter_ok(string_at(l->config, row), why))
+		SAY(l, v, "C027", LIVE_FILTER_WRONG, string_at(l->config, row), why);
 }
 
 static void set_networks(struct loading *l, const struct setting_row *row, const struct yaml_node *v)
@@ -161,6 +172,7 @@ static void say_unknown(struct loading *l, const struct yaml_node *at, const cha
 static void (*const setters[])(
 	struct loading *l, const struct setting_row *row, const struct yaml_node *v) = {
 	[SETTING_STRING] = set_string,
+	[SETTING_FILTER] = set_filter,
 	[SETTING_BOOL] = set_bool,
 	[SETTING_NETWORKS] = set_networks,
 	[SETTING_STATUS] = set_status,

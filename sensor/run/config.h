@@ -28,6 +28,7 @@ struct config {
 	char output[CONFIG_TEXT];      /* "": none */
 	struct networks home;          /* besides the private ranges */
 	struct policy_options policy;  /* without the home networks */
+	char store_file[CONFIG_TEXT];  /* live; "": none */
 	char live_filter[CONFIG_TEXT]; /* "": none */
 	bool live_promiscuous;
 	bool identify;
@@ -39,7 +40,7 @@ struct config {
 	struct privacy_key key;
 };
 
-enum setting_type { SETTING_STRING, SETTING_BOOL, SETTING_NETWORKS, SETTING_STATUS };
+enum setting_type { SETTING_STRING, SETTING_FILTER, SETTING_BOOL, SETTING_NETWORKS, SETTING_STATUS };
 
 struct setting_row {
 	const char *key, *default_text, *sentence;

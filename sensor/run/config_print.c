@@ -42,6 +42,7 @@ static void print_status(FILE *out, const void *value)
 
 static void (*const printers[])(FILE *out, const void *value) = {
 	[SETTING_STRING] = print_string,
+	[SETTING_FILTER] = print_string,
 	[SETTING_BOOL] = print_bool,
 	[SETTING_NETWORKS] = print_networks,
 	[SETTING_STATUS] = print_status,

@@ -141,6 +141,15 @@ static bool is_live(const struct program *p)
 	return p->options.n_interfaces > 0;
 }
 
+/* NULL: nothing survives. A configured one is the live sensor's: an old capture must not get into it unasked.
+ */
+static const char *store_path(const struct program *p)
+{
+	if (p->options.state || !is_live(p) || !*p->config.store_file)
+		return p->options.state;
+	return p->config.store_file;
+}
+
 static bool open_outputs(struct program *p)
 {
 	struct sink_config c = { .dir = p->options.output   ? p->options.output
@@ -218,7 +227,7 @@ static bool prepare(struct program *p)
 	if (!(is_live(p) ? open_interfaces(p) : open_captures(p)))
 		return false;
 	p->oui = oui_open(OUI_DIR);
-	if (p->options.state && !(p->store = store_open(p->options.state, &p->diag)))
+	if (store_path(p) && !(p->store = store_open(store_path(p), &p->diag)))
 		return false;
 	return open_outputs(p);
 }
@@ -254,7 +263,7 @@ static bool give_up_rights(void *arg)
 				    .policies = p->options.n_policies ? p->options.policies : &one,
 				    .n_policies = p->options.n_policies ? p->options.n_policies : 1,
 				    .output = p->options.output ? p->options.output : p->config.output,
-				    .state = p->options.state,
+				    .state = store_path(p),
 				    .metrics_file = p->config.metrics_file,
 				    .socket = p->config.status_socket,
 				    .live = p->live },

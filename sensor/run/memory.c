@@ -34,5 +34,9 @@ const char *memory_text(const struct memory *m, char out[MEMORY_TEXT])
 		"to judge and to write",
 		mib(memory_bytes(m)), m->workers, m->workers == 1 ? "" : "s",
 		mib(m->worker_bytes / (m->workers ? m->workers : 1)), mib(m->hub_bytes));
+	size_t used = strlen(out);
+	if (m->capture_bytes)
+		snprintf(out + used, MEMORY_TEXT - used, "; packets wait in %.0f MiB of the kernel",
+			mib(m->capture_bytes));
 	return out;
 }

@@ -10,7 +10,8 @@
 struct memory {
 	unsigned workers;
 	uint64_t worker_bytes, /* of all workers together */
-		hub_bytes;     /* inventory, policies' state, outputs */
+		hub_bytes,     /* inventory, policies' state, outputs */
+		capture_bytes; /* live: the kernel's buffers of packets; set by who opened them */
 };
 
 /* In this order: before the first worker_init, after the last one, after hub and outputs. */
@@ -24,7 +25,7 @@ static inline uint64_t memory_bytes(const struct memory *m)
 }
 
 /* "tables take at most 1.2 GiB, whatever the traffic: ..."; returns out. */
-enum { MEMORY_TEXT = 160 };
+enum { MEMORY_TEXT = 224 };
 const char *memory_text(const struct memory *m, char out[MEMORY_TEXT]);
 
 #endif

@@ -213,9 +213,11 @@ static void put_self(struct out *o, const struct vitals *v)
 	family(o, "last_packet_timestamp_seconds", "gauge", "time of the last packet, 0 before the first");
 	seconds(o, "last_packet_timestamp_seconds", NULL, NULL, v->last_packet_ns);
 	alone(o, "devices", "gauge", "devices in the inventory", v->devices);
-	family(o, "memory_bytes", "gauge", "bytes that tables take at most, mapped at start");
+	family(o, "memory_bytes", "gauge",
+		"bytes that tables take at most, mapped at start, and the kernel's buffers of packets");
 	sample(o, "memory_bytes", "arena", "workers", v->memory.worker_bytes);
 	sample(o, "memory_bytes", "arena", "hub", v->memory.hub_bytes);
+	sample(o, "memory_bytes", "arena", "capture", v->memory.capture_bytes);
 	alone(o, "policy_rules", "gauge", "rules in force", v->rules);
 	alone(o, "policy_skipped_rules", "gauge", "rules left out", v->rules_left_out);
 	family(o, "policy_reload_timestamp_seconds", "gauge", "when the rules in force were loaded");

@@ -490,6 +490,7 @@ static bool prepare(struct run *r)
 		return false;
 	}
 	memory_hub(&memory);
+	memory.capture_bytes = live_buffers_kib(s->live) << 10;
 	telling_memory(r->telling, &memory);
 	log_info(s->log, "%s", memory_text(&memory, (char[MEMORY_TEXT]){ 0 }));
 	return true;

@@ -249,6 +249,64 @@ def test_down_and_up():
         must(all(s["downs"] == 1 and s["up"] and not s["gone"] for s in p.stats), "says so", p.stats)
 
 
+TALK = """
+import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+while True:
+    s.sendto(b"not for the sensor", ("127.0.0.1", 9))
+    time.sleep(0.001)
+"""
+
+
+def test_down_at_start():
+    """Is waited for, beside one that is up; whatever other interface has to be up for that is not read."""
+    make_pair("ward6", "ward7")
+    ip("link", "set", "lo", "up")
+    frames = captures()[:200]
+    for workers in ("1", "2"):
+        ip("link", "set", "ward7", "down")
+        talk = subprocess.Popen([sys.executable, "-c", TALK])
+        p = Probe("-w", workers, "ward1", "ward7")
+        must(p.is_ready, "starts", p.process.poll())
+        send(frames)
+        time.sleep(0.3)
+        ticks = Path(f"/proc/{p.process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        must(sum(map(int, ticks)) < os.sysconf("SC_CLK_TCK") * 0.4, "does not spin while it is down", ticks)
+        ip("link", "set", "ward7", "up")
+        time.sleep(0.2)
+        ours = conversations(50)
+        send([f for _, f in ours], "ward6")
+        must(p.end() == 0, "ends well", p.stderr)
+        talk.kill()
+        talk.wait()
+        must("ward7" in p.stderr and "is down: it is read once it is up" in p.stderr, "says so", p.stderr)
+        same(p.frames(), frames + [f for _, f in ours], "both interfaces' frames")
+        must(Counter(f[0] for w in p.workers for f in w)[1] == len(ours), "which interface")
+        if workers == "2":
+            p.workers = [[f for f in w if f[0] == 1] for w in p.workers]
+            one_worker_each(p, ours)
+        must(all(s["downs"] == 0 and s["up"] for s in p.stats), "that was no going down", p.stats)
+    ip("link", "set", "ward7", "down")
+    p = Probe("ward7")
+    ip("link", "del", "ward6")
+    must(p.end(by_itself=True) == 3 and "interface ward7 is no longer there" in p.stderr, "may go", p.stderr)
+
+
+def test_buffer():
+    """What the kernel gave is known."""
+    for kib in ("512", "16384"):
+        p = Probe("-b", kib, "-w", "2", "ward1")
+        must(p.end() == 0 and all(s["buffers_kib"] == 2 * int(kib) for s in p.stats), "buffers", p.stats)
+
+
+def test_snap():
+    frames = captures()
+    p = Probe("-s", "256", "ward1")
+    send(frames)
+    must(p.end() == 0, "ends well", p.stderr)
+    same(p.frames(), [f[:256] for f in frames], "the first bytes of each")
+
+
 def test_gone():
     for workers in ("1", "2"):
         make_pair("ward4", "ward5")
@@ -285,17 +343,13 @@ def test_refused():
     says("is named twice", "ward1", "ward1")
     says("the capture filter 'tcp prt 80' is not understood", "-f", "tcp prt 80", "ward1")
     says("CAP_NET_RAW", "ward1", prefix=("setpriv", "--bounding-set=-all", "--inh-caps=-all"))
-    make_pair("ward6", "ward7")
-    ip("link", "set", "ward7", "down")
-    says("is down: ip link set ward7 up", "ward7")
-    ip("link", "del", "ward6")
 
 
 def main():
     namespace_or_skip()
     make_pair("ward0", "ward1")
     for test in (test_all_once, test_pairs, test_own_host, test_pieces, test_filter, test_two_interfaces,
-                 test_down_and_up, test_gone, test_overload, test_refused):
+                 test_down_and_up, test_down_at_start, test_buffer, test_snap, test_gone, test_overload, test_refused):
         started = time.time()
         test()
         print(f"{test.__name__}: {time.time() - started:.1f} s", flush=True)

@@ -68,9 +68,10 @@ static void report(struct worker *w, size_t interfaces)
 		live_stats(w->live, w->number, i, &s);
 		printf("{\"worker\":%u,\"interface\":\"%s\",\"received\":%" PRIu64 ",\"dropped\":%" PRIu64
 		       ",\"interface_dropped\":%" PRIu64 ",\"downs\":%" PRIu64
-		       ",\"up\":%s,\"gone\":%s,\"bytes\":%" PRIu64 "}\n",
+		       ",\"up\":%s,\"gone\":%s,\"bytes\":%" PRIu64 ",\"buffers_kib\":%" PRIu64 "}\n",
 			w->number, live_name(w->live, i), s.received, s.dropped, s.interface_dropped, s.downs,
-			s.is_up ? "true" : "false", s.is_gone ? "true" : "false", w->bytes);
+			s.is_up ? "true" : "false", s.is_gone ? "true" : "false", w->bytes,
+			live_buffers_kib(w->live));
 	}
 }
 

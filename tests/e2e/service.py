@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """usage: service.py PROGRAM
 The sensor live, in a network namespace made here: what it says of a replayed capture is what it says of the file, but
-for times; status while it runs; policies read anew, good ones and bad ones; an interface that goes; SIGTERM."""
+for times; status while it runs; policies read anew, good ones and bad ones; an interface that goes; SIGTERM; several
+interfaces; what is configured of the capture and of the store."""
 import json
 import os
 import pwd
@@ -35,8 +36,12 @@ class Net:
     def __init__(self):
         self.name = f"ww-service-{os.getpid()}"
         self.ip("netns", "add", self.name)
-        self.ip("-n", self.name, "link", "add", "near", "type", "veth", "peer", "name", "far")
-        for end in ("near", "far"):
+        self.ip("-n", self.name, "link", "set", "lo", "up")
+        self.cable("near", "far")
+
+    def cable(self, near, far):
+        self.ip("-n", self.name, "link", "add", near, "type", "veth", "peer", "name", far)
+        for end in (near, far):
             # No address of its own: the kernel would speak IPv6 on it.
             subprocess.run(["ip", "netns", "exec", self.name, "sysctl", "-qw", f"net.ipv6.conf.{end}.disable_ipv6=1"],
                            check=True)
@@ -56,7 +61,7 @@ class Net:
 SENDER = """
 import socket, struct, sys, time
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-s.bind(("near", 0))
+s.bind((sys.argv[2] if len(sys.argv) > 2 else "near", 0))
 data, at = open(sys.argv[1], "rb").read(), 24
 while at + 16 <= len(data):
     n = struct.unpack("<I", data[at + 8:at + 12])[0]
@@ -88,7 +93,7 @@ def sanitized(program):
 
 
 class Sensor:
-    def __init__(self, net, program, folder, policies, workers=2, config=""):
+    def __init__(self, net, program, folder, policies, workers=2, interfaces=("far",), config="", state=True):
         self.folder, self.socket = folder, folder / "status.sock"
         folder.mkdir()
         (folder / "out").mkdir()
@@ -98,9 +103,9 @@ class Sensor:
         (folder / "c.yml").write_text(f"sensor: {{user: nobody}}\nstatus: {{socket: {self.socket}}}\n"
                                       f"metrics: {{file: {folder}/m.prom}}\n{config}")
         self.err = open(folder / "err", "w+")
-        self.process = net.run(program, "-c", folder / "c.yml", "-p", policies, "-i", "far", "-j", str(workers),
-                               "--events", "-o", folder / "out", "--state", folder / "state.db",
-                               stderr=self.err)
+        self.process = net.run(program, "-c", folder / "c.yml", "-p", policies, "-j", str(workers),
+                               *(word for name in interfaces for word in ("-i", name)), "--events", "-o", folder / "out",
+                               *(("--state", folder / "state.db") if state else ()), stderr=self.err)
         self.program = program
         sensors.append(self)
         for _ in range(200):
@@ -225,6 +230,92 @@ def gone(net, program, folder):
     check("and it is named", "far" in s.said(), s.said())
 
 
+def frames_of(capture):
+    data, at, frames = Path(capture).read_bytes(), 24, []
+    while at + 16 <= len(data):
+        n = int.from_bytes(data[at + 8:at + 12], "little")
+        frames.append(data[at + 16:at + 16 + n])
+        at += 16 + n
+    return frames
+
+
+def several(net, program, folder):
+    """Two interfaces: one figure each, one judgement; the store is the configuration's. One goes."""
+    first, second = ward.TOP / "pcaps" / "ward.pcap", ward.TOP / "pcaps" / "telnet" / "login.pcap"
+    net.cable("near2", "far2")
+    s = Sensor(net, program, folder / "several", ward.TOP / "policies", interfaces=("far", "far2"), state=False,
+               config=f"store: {{file: {folder}/several/kept.db}}\n")
+    net.run(sys.executable, "-c", SENDER, first).wait()
+    net.run(sys.executable, "-c", SENDER, second, "near2").wait()
+    packets, octets = ([f(frames_of(c)) for c in (first, second)] for f in (len, lambda x: sum(map(len, x))))
+    check("all packets are counted", s.wait(lambda: counter(s, "packets") == sum(packets)), s.said())
+    time.sleep(0.5)
+    seen = s.status()["interfaces"]
+    check("each interface has its figures", seen["name"] == ["far", "far2"] and seen["packets"] == packets and
+          seen["bytes"] == octets and seen["up"] == [True, True] and seen["dropped"] == [0, 0], seen)
+    named = {f'wardwatch_capture_{what}_total{{interface="{name}"}} {n}' for what, ns in
+             (("packets", packets), ("bytes", octets)) for name, n in zip(("far", "far2"), ns)}
+    check("and in the metrics", s.wait(lambda: named <= set((folder / "several" / "m.prom").read_text().split("\n"))),
+          (folder / "several" / "m.prom").read_text())
+    net.ip("-n", net.name, "link", "del", "far2")
+    try:
+        code = s.process.wait(15)
+    except subprocess.TimeoutExpired:
+        code = None
+    check("one that goes ends it with 3", code == 3, f"{code} {s.said()}")
+    check("which is named", "interface far2 is no longer there" in s.said() and "interface far is" not in s.said(), s.said())
+    protocols = {e["event.category"] for e in lines(folder / "several" / "out" / "events.jsonl")}
+    check("both were read", {"dicom", "telnet"} <= protocols, protocols)
+    known = subprocess.run([program, "devices", "--state", folder / "several" / "kept.db", "--json"], check=False,
+                           capture_output=True, text=True)
+    check("what it knew is kept", len(known.stdout.splitlines()) > 5, known.stdout + known.stderr)
+
+
+def promiscuity(net, name):
+    shown = subprocess.run(["ip", "-n", net.name, "-d", "link", "show", name], capture_output=True, text=True, check=True)
+    return shown.stdout.partition("promiscuity ")[2].split()[0]
+
+
+def configured(net, program, folder):
+    """What the capture is to be like, by the configuration; and --state goes before store.file."""
+    capture = ward.TOP / "pcaps" / "ward.pcap"
+    # One tag before IPv4, no options; that of what comes in the kernel takes off before the filter looks.
+    wanted = [f for f in frames_of(capture) if f[12:14] == b"\x81\x00" and f[16:18] == b"\x08\x00" and f[27] == 6 and
+              2575 in (int.from_bytes(f[38:40], "big"), int.from_bytes(f[40:42], "big"))]
+    s = Sensor(net, program, folder / "configured", ward.TOP / "policies", config="live: {filter: tcp port 2575, "
+               f"promiscuous: off}}\nlimits: {{snap_bytes: 256, capture_kib: 4096}}\nstore: {{file: {folder}/unused.db}}\n")
+    check("not promiscuous", promiscuity(net, "far") == "0", promiscuity(net, "far"))
+    net.run(sys.executable, "-c", SENDER, capture).wait()
+    check("the filter's packets", s.wait(lambda: counter(s, "packets") == len(wanted)), f"{counter(s, 'packets')}, {len(wanted)}")
+    cut = sum(len(f) > 256 for f in wanted)
+    check("cut at the snap length", 0 < cut == counter(s, "packets_cut"), f"{cut} {counter(s, 'packets_cut')}")
+    check("the buffers that were asked for", "packets wait in 8 MiB" in s.said(), s.said())
+    s.end()
+    check("--state goes before", (folder / "configured" / "state.db").exists() and not (folder / "unused.db").exists())
+    bad = folder / "bad.yml"
+    bad.write_text("live:\n  promiscuous: on\n  filter: tcp prt 80\n")
+    run = net.run(program, "-c", bad, "-i", "far", stderr=subprocess.PIPE, text=True)
+    _, err = run.communicate(timeout=20)
+    check("a wrong filter", run.returncode == 1 and f"{bad}:3:11: C027 the capture filter 'tcp prt 80'" in err, err)
+
+
+def down_at_start(net, program, folder):
+    net.cable("near3", "far3")
+    net.ip("-n", net.name, "link", "set", "far3", "down")
+    s = Sensor(net, program, folder / "down", ward.TOP / "policies", interfaces=("far", "far3"))
+    check("it is said", "far3: " in s.said() and "is down: it is read once it is up" in s.said(), s.said())
+    check("and shown", s.wait(lambda: s.status()["interfaces"]["up"] == [True, False]), s.status())
+    net.run(sys.executable, "-c", SENDER, ward.TOP / "pcaps" / "ward.pcap").wait()
+    check("the other is read", s.wait(lambda: counter(s, "packets") == 800), s.said())
+    net.ip("-n", net.name, "link", "set", "far3", "up")
+    check("then it is up", s.wait(lambda: s.status()["interfaces"]["up"] == [True, True]), s.status())
+    net.run(sys.executable, "-c", SENDER, ward.TOP / "pcaps" / "ward.pcap", "near3").wait()
+    check("and read", s.wait(lambda: counter(s, "packets") == 1600), s.said())
+    code, _ = s.end()
+    check("it ends", code == 0, f"{code} {s.said()}")
+    net.ip("-n", net.name, "link", "del", "near3")
+
+
 def refused(net, program, folder):
     for arguments, says in ((["-i", "nosuch0"], "no such interface"), (["-i", "far", "-r", "x.pcap"], "-i and -r"),
                             (["-i", "far", "-i", "far"], "twice")):
@@ -249,6 +340,9 @@ def main():
             refused(net, program, folder)
             replayed(net, program, folder)
             reloaded(net, program, folder)
+            configured(net, program, folder)
+            several(net, program, folder)
+            down_at_start(net, program, folder)
             gone(net, program, folder)
     finally:
         for s in sensors:

@@ -40,6 +40,16 @@ static void good(void **state)
 		bytes_str("sensor: {home_networks: [141.0.0.0/16, '2001:db8::/32', 8.8.8.8]}\n"), &d));
 	assert_true(c.home.n == 3 && c.home.list[0].bits == 16 && c.home.list[1].addr.family == 6 &&
 		    c.home.list[2].bits == 32);
+	assert_true(c.live_promiscuous && !*c.live_filter && !*c.store_file);
+	assert_true(config_parse(&c, "c.yml",
+		bytes_str("live: {filter: 'ether[12:2] = 0x800 or vlan and not tcp port 104', promiscuous: "
+			  "off}\n"
+			  "store: {file: /var/lib/w.db}\nlimits: {snap_bytes: 2048, capture_kib: 2097151}\n"),
+		&d));
+	assert_string_equal(c.live_filter, "ether[12:2] = 0x800 or vlan and not tcp port 104");
+	assert_string_equal(c.store_file, "/var/lib/w.db");
+	assert_true(!c.live_promiscuous && c.limits.snap_bytes == 2048 && c.limits.capture_kib == 2097151);
+	assert_true(config_parse(&c, "c.yml", bytes_str("live.filter: ''\n"), &d));
 	assert_true(config_parse(&c, "c.yml", bytes_str(""), &d));
 	assert_true(config_parse(&c, "c.yml", bytes_str("# nothing\n"), &d));
 	diag_free(&d);
@@ -69,6 +79,13 @@ static void bad(void **state)
 		{ "sensor.home_networks: [0.0.0.0/0]\n", 1, 24, "is no network" },
 		{ "sensor.home_networks: [141.0.0/16]\n", 1, 24, "is no network" },
 		{ "sensor.home_networks: [[1]]\n", 1, 24, "is no network" },
+		{ "live:\n  filter: tcp prt 80\n", 2, 11,
+			"the capture filter 'tcp prt 80' is not understood: " },
+		{ "live: {filter: [a]}\n", 1, 16, "has to be a text" },
+		{ "live: {promiscuous: 3}\n", 1, 21, "on or off" },
+		{ "limits: {snap_bytes: 100}\n", 1, 22, "whole number from 256 to 262144" },
+		{ "limits: {capture_kib: 2097152}\n", 1, 23, "whole number from 256 to 2097151" },
+		{ "store: {file: {a: 1}}\n", 1, 15, "has to be a text" },
 		{ "- a\n", 1, 1, "has to be a mapping" },
 		{ "privacy: {key_file: /nonexistent/key}\n", 1, 21, "cannot be opened" },
 	};

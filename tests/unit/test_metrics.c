@@ -36,6 +36,7 @@ static void values(void **state)
 		"\nwardwatch_policy_reload_success 1\n",
 		"\nwardwatch_dissector_errors_total{protocol=\"hl7\"} 2\n",
 		"\nwardwatch_memory_bytes{arena=\"workers\"} 450887680\n",
+		"\nwardwatch_memory_bytes{arena=\"capture\"} 134217728\n",
 	};
 	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
 		if (!strstr(text, lines[i]))
