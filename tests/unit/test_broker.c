@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -69,10 +70,35 @@ static int close_listeners(void **state)
 static void start(struct broker *b, const struct broker_endpoint *e, size_t n)
 {
 	struct diag d = { 0 };
-	bool started = broker_start(b, "", e, n, &d);
+	struct broker_setup s = { .is_confined = true, .user = "", .endpoints = e, .n_endpoints = n };
+	bool started = broker_start(b, &s, &d);
 	diag_print(&d, stderr, true);
 	diag_free(&d);
 	assert_true(started);
+}
+
+static int await(struct broker *b)
+{
+	int got;
+	while ((got = broker_answer(b)) == -EAGAIN) {
+		struct pollfd p = { .fd = b->fd, .events = POLLIN };
+		assert_int_equal(poll(&p, 1, 20000), 1);
+	}
+	return got;
+}
+
+static int connect_to(struct broker *b, size_t endpoint)
+{
+	int asked = broker_ask(b, endpoint);
+	return asked ? asked : await(b);
+}
+
+static int connect_at(struct broker *b, const char *address, uint16_t port)
+{
+	struct addr a;
+	assert_true(addr_parse(bytes_str(address), &a));
+	int asked = broker_ask_address(b, &a, port);
+	return asked ? asked : await(b);
 }
 
 /* What one end writes the other reads. */
@@ -101,11 +127,11 @@ static void connects_to_what_is_configured(void **state)
 	struct broker b;
 	start(&b, e, 5);
 	for (int turn = 0; turn < 3; turn++) {
-		assert_joined(l->unix_fd, broker_connect(&b, 0));
-		assert_joined(l->tcp_fd, broker_connect(&b, 1));
-		assert_joined(l->tcp_fd, broker_connect(&b, 2));
-		assert_int_equal(broker_connect(&b, 3), -ECONNREFUSED);
-		assert_int_equal(broker_connect(&b, 4), -ENOENT);
+		assert_joined(l->unix_fd, connect_to(&b, 0));
+		assert_joined(l->tcp_fd, connect_to(&b, 1));
+		assert_joined(l->tcp_fd, connect_to(&b, 2));
+		assert_int_equal(connect_to(&b, 3), -ECONNREFUSED);
+		assert_int_equal(connect_to(&b, 4), -ENOENT);
 	}
 	broker_stop(&b);
 	assert_true(waitpid(b.pid, NULL, WNOHANG) < 0 && errno == ECHILD);
@@ -118,12 +144,12 @@ static void refuses_all_but_its_indexes(void **state)
 	struct broker_endpoint e = { .path = l->path };
 	struct broker b;
 	start(&b, &e, 1);
-	assert_int_equal(broker_connect(&b, 1), -EINVAL);
-	assert_int_equal(broker_connect(&b, SIZE_MAX), -EINVAL);
-	assert_joined(l->unix_fd, broker_connect(&b, 0));
+	assert_int_equal(connect_to(&b, 1), -EINVAL);
+	assert_int_equal(connect_to(&b, SIZE_MAX), -EINVAL);
+	assert_joined(l->unix_fd, connect_to(&b, 0));
 	/* Another request than two numbers ends it. */
 	assert_int_equal(send(b.fd, "/etc/passwd", 12, MSG_NOSIGNAL), 12);
-	assert_int_equal(broker_connect(&b, 0), -EPIPE);
+	assert_int_equal(connect_to(&b, 0), -EPIPE);
 	broker_stop(&b);
 }
 
@@ -133,11 +159,60 @@ static void an_answer_that_comes_late_is_no_other_requests(void **state)
 	struct broker_endpoint e[] = { { .path = l->path }, { .host = "127.0.0.1", .port = l->port } };
 	struct broker b;
 	start(&b, e, 2);
-	/* One that is not waited for, as after a time-out. */
-	uint32_t first[2] = { ++b.asked, 0 };
-	assert_int_equal(send(b.fd, first, sizeof first, MSG_NOSIGNAL), sizeof first);
-	assert_joined(l->tcp_fd, broker_connect(&b, 1));
+	assert_int_equal(broker_ask(&b, 0), 0);
+	assert_int_equal(broker_ask(&b, 1), -EBUSY);
+	broker_cancel(&b);
+	assert_joined(l->tcp_fd, connect_to(&b, 1));
 	close(accept(l->unix_fd, NULL, NULL));
+	broker_stop(&b);
+}
+
+/* Of addresses that servers name: hosts and ports of the configuration, and what its networks hold. */
+static void learned_addresses_stay_inside_the_configuration(void **state)
+{
+	struct listener *l = *state;
+	struct network net;
+	struct diag d = { 0 };
+	struct broker b;
+	uint16_t port = (uint16_t)strtoul(l->port, NULL, 10), other = 9;
+	struct broker_endpoint e = { .host = "127.0.0.2", .port = l->port };
+	struct broker_learned learned = { .networks = &net, .n_networks = 1, .ports = &other, .n_ports = 1 };
+	struct broker_setup s = { .user = "", .endpoints = &e, .n_endpoints = 1 };
+	assert_true(network_parse(bytes_str("127.0.0.1/32"), &net));
+	assert_true(broker_start(&b, &s, &d));
+	assert_int_equal(connect_at(&b, "127.0.0.2", port), -EACCES); /* no cluster, no sentinel */
+	broker_stop(&b);
+	s.learned = &learned;
+	assert_true(broker_start(&b, &s, &d));
+	assert_joined(l->tcp_fd, connect_at(&b, "127.0.0.1", port));
+	assert_int_equal(connect_at(&b, "127.0.0.2", port), -ECONNREFUSED);
+	assert_int_equal(connect_at(&b, "127.0.0.1", other), -ECONNREFUSED);
+	assert_int_equal(connect_at(&b, "127.0.0.3", port), -EACCES);
+	assert_int_equal(connect_at(&b, "127.0.0.1", (uint16_t)(port + 1)), -EACCES);
+	assert_int_equal(connect_at(&b, "::1", port), -EACCES);
+	broker_stop(&b);
+	diag_free(&d);
+}
+
+static void datagrams_too(void **state)
+{
+	(void)state;
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof a;
+	char port[8], got[4] = "";
+	struct broker_endpoint e = { .host = "127.0.0.1", .port = port, .is_datagram = true };
+	struct broker b;
+	int listener = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(listener, (const struct sockaddr *)&a, n), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&a, &n), 0);
+	snprintf(port, sizeof port, "%u", (unsigned)ntohs(a.sin_port));
+	start(&b, &e, 1);
+	int fd = connect_to(&b, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "hey", 3), 3);
+	assert_int_equal(recv(listener, got, sizeof got, 0), 3);
+	close(fd);
+	close(listener);
 	broker_stop(&b);
 }
 
@@ -148,10 +223,10 @@ static void a_broker_that_is_gone_is_told(void **state)
 	struct broker b;
 	start(&b, &e, 1);
 	kill(b.pid, SIGTERM); /* that comes to the sensor's whole group, and is the sensor's to handle */
-	assert_joined(l->unix_fd, broker_connect(&b, 0));
+	assert_joined(l->unix_fd, connect_to(&b, 0));
 	kill(b.pid, SIGKILL);
 	assert_int_equal(waitpid(b.pid, NULL, 0), b.pid);
-	assert_int_equal(broker_connect(&b, 0), -EPIPE);
+	assert_int_equal(connect_to(&b, 0), -EPIPE);
 	close(b.fd);
 }
 
@@ -161,7 +236,10 @@ static void a_user_that_is_not_there_is_told(void **state)
 	struct broker_endpoint e = { .path = l->path };
 	struct broker b;
 	struct diag d = { 0 };
-	assert_false(broker_start(&b, "no-such-user", &e, 1, &d));
+	struct broker_setup s = {
+		.is_confined = true, .user = "no-such-user", .endpoints = &e, .n_endpoints = 1
+	};
+	assert_false(broker_start(&b, &s, &d));
 	assert_int_equal(d.errors, 1);
 	assert_int_equal(b.fd, -1);
 	diag_free(&d);
@@ -173,6 +251,8 @@ int main(void)
 		cmocka_unit_test(connects_to_what_is_configured),
 		cmocka_unit_test(refuses_all_but_its_indexes),
 		cmocka_unit_test(an_answer_that_comes_late_is_no_other_requests),
+		cmocka_unit_test(learned_addresses_stay_inside_the_configuration),
+		cmocka_unit_test(datagrams_too),
 		cmocka_unit_test(a_broker_that_is_gone_is_told),
 		cmocka_unit_test(a_user_that_is_not_there_is_told),
 	};
