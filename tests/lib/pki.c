@@ -19,7 +19,7 @@ static void must(bool good, const char *what)
 
 const char *pki_path(const struct pki *p, const char *file)
 {
-	static char paths[4][160];
+	static char paths[4][352];
 	static unsigned n;
 	char *path = paths[n++ % 4];
 	snprintf(path, sizeof paths[0], "%s/%s", p->folder, file);
