@@ -93,7 +93,7 @@ def sanitized(program):
 
 
 class Sensor:
-    def __init__(self, net, program, folder, policies, workers=2, interfaces=("far",), config="", state=True):
+    def __init__(self, net, program, folder, policies, workers=2, config="", interfaces=("far",), state=True):
         self.folder, self.socket = folder, folder / "status.sock"
         folder.mkdir()
         (folder / "out").mkdir()
