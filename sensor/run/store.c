@@ -124,11 +124,26 @@ static enum found look(struct store *s)
 	return version == STORE_VERSION ? FOUND_GOOD : version > STORE_VERSION ? FOUND_NEWER : FOUND_DAMAGED;
 }
 
-/* With what SQLite keeps beside it: a log left behind would be taken for the new file's. */
+/* What SQLite keeps beside it would be taken for the new file's: the log, in which there may be what the file
+ * has not, goes with it, the index of the log goes. */
+static void set_log_aside(const char *path, const char *to)
+{
+	char *from, *log;
+	if (asprintf(&from, "%s-wal", path) < 0)
+		return;
+	if (asprintf(&log, "%s-wal", to) >= 0) {
+		if (rename(from, log) != 0)
+			unlink(from);
+		free(log);
+	}
+	memcpy(from + strlen(path), "-shm", 4);
+	unlink(from);
+	free(from);
+}
+
 static bool set_aside(const char *path, struct diag *d)
 {
-	static const char *const beside[] = { "-wal", "-shm" };
-	char *to = NULL, *part = NULL;
+	char *to = NULL;
 	struct stat st;
 	bool done = false;
 	for (unsigned i = 1; i <= DAMAGED_MOST && !done; i++) {
@@ -139,16 +154,13 @@ static bool set_aside(const char *path, struct diag *d)
 			if (!done)
 				i = DAMAGED_MOST;
 		}
-		if (done)
+		if (done) {
+			set_log_aside(path, to);
 			diag_add(d, DIAG_WARNING, path, 0, 0, "C020",
 				"is damaged: it was set aside as %s, and a new one is begun", to);
+		}
 		free(to);
 	}
-	for (size_t i = 0; done && i < 2; i++)
-		if (asprintf(&part, "%s%s", path, beside[i]) >= 0) {
-			unlink(part);
-			free(part);
-		}
 	return done;
 }
 
@@ -199,6 +211,8 @@ static bool open_good(struct store *s, const char *path, struct diag *d)
 	if (!try_open(s, path, &found, d))
 		return false;
 	if (found == FOUND_DAMAGED) {
+		/* Else its log would be written into it, and be gone. */
+		sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 		disconnect(s);
 		if (!set_aside(path, d)) {
 			diag_add(d, DIAG_ERROR, path, 0, 0, "", "is damaged and cannot be set aside: %s",

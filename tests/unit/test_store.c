@@ -229,12 +229,19 @@ static void damage(void **state)
 			at += round == 4 ? 4096 : 7)
 			assert_int_equal(pwrite(fd, "\x9c\x03", 2, at), 2);
 		close(fd);
+		snprintf(aside, sizeof aside, "%s-wal", f->path); /* of one that was killed */
+		fd = open(aside, O_WRONLY | O_CREAT, 0600);
+		assert_int_equal(pwrite(fd, "log", 3, 4000), 3);
+		close(fd);
 		s = store_open(f->path, &f->diag);
 		assert_non_null(s);
 		assert_int_equal(f->diag.errors, 0);
 		assert_int_equal(f->diag.n, round);
 		snprintf(aside, sizeof aside, "%s.damaged-%u", f->path, round);
 		assert_int_equal(access(aside, F_OK), 0);
+		snprintf(aside, sizeof aside, "%s.damaged-%u-wal", f->path, round);
+		assert_int_equal(stat(aside, &st), 0);
+		assert_int_equal(st.st_size, 4003);
 		assert_int_equal(records(s, STORE_DEVICE), 0);
 		assert_true(save(s, "A", true));
 		store_close(s);
