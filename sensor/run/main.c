@@ -35,12 +35,16 @@ struct program {
 };
 
 static _Atomic bool stop, reload;
+static bool must_end; /* live: also when an output does not take what is written */
+
+enum { END_S = 9 };
 
 static void on_signal(int number)
 {
 	stop = true;
 	signal(number, SIG_DFL); /* the second one ends us at once */
-	alarm(1);                /* should we be about to wait for input: its signal ends the wait */
+	/* Should we be about to wait for input: its signal ends the wait. */
+	alarm(must_end ? END_S : 1);
 }
 
 static void on_reload(int number)
@@ -51,11 +55,19 @@ static void on_reload(int number)
 
 static void on_alarm(int number)
 {
+	static const char text[] =
+		"wardwatch: error: the end took too long (does an output block?): what was "
+		"not written yet is lost\n";
 	(void)number;
+	if (!must_end)
+		return;
+	(void)!write(STDERR_FILENO, text, sizeof text - 1);
+	_exit(EXIT_WRONG);
 }
 
-static void catch_signals(void)
+static void catch_signals(bool live)
 {
+	must_end = live;
 	signal(SIGALRM, on_alarm);
 	signal(SIGINT, on_signal);
 	signal(SIGTERM, on_signal);
@@ -106,6 +118,21 @@ static const char *default_policies(void)
 	return at_home && stat(WW_SOURCE_POLICY_DIR, &st) == 0 ? WW_SOURCE_POLICY_DIR : WW_POLICY_DIR;
 }
 
+static void can_read(const char *path, struct diag *d)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	else if (errno == EACCES)
+		diag_add(d, DIAG_ERROR, path, 0, 0, "",
+			"may not be read by the user that this runs as; a sensor that runs may read no "
+			"folder either "
+			"that was put in place of the one it started with: restart it then");
+	else
+		diag_add(d, DIAG_ERROR, path, 0, 0, "",
+			"there are no policies here; -p names their directory");
+}
+
 /* At start, and live on SIGHUP. NULL: what is wrong is in d. */
 static struct policy *read_policies(void *arg, struct diag *d)
 {
@@ -113,11 +140,8 @@ static struct policy *read_policies(void *arg, struct diag *d)
 	const char *one = *p->config.policies ? p->config.policies : default_policies();
 	const char *const *paths = p->options.n_policies ? p->options.policies : &one;
 	size_t n = p->options.n_policies ? p->options.n_policies : 1;
-	struct stat st;
 	for (size_t i = 0; i < n; i++)
-		if (stat(paths[i], &st) != 0)
-			diag_add(d, DIAG_ERROR, paths[i], 0, 0, "",
-				"there are no policies here; -p names their directory");
+		can_read(paths[i], d);
 	if (d->errors)
 		return NULL;
 	p->config.policy.home = p->config.home.list;
@@ -167,6 +191,10 @@ static bool open_outputs(struct program *p)
 			p->options.events ? "--events" : "`output.events: on` in the configuration");
 		return false;
 	}
+	if (is_live(p) && !c.dir && !c.json)
+		diag_add(&p->diag, DIAG_WARNING, "-", 0, 0, "",
+			"nobody hears of alerts: -o DIR writes them to a file there, --json to standard "
+			"output");
 	p->mask = mask_new(&p->config.key, &p->config.limits);
 	c.mask = p->mask;
 	p->outputs = p->mask ? outputs_new(&c) : NULL;
@@ -216,6 +244,8 @@ static bool open_interfaces(struct program *p)
 
 static bool prepare(struct program *p)
 {
+	if (is_live(p))
+		signal(SIGHUP, on_reload); /* what is asked for during the start is done after it */
 	config_default(&p->config);
 	if (p->options.config && !config_load(&p->config, p->options.config, &p->diag))
 		return false;
@@ -223,7 +253,7 @@ static bool prepare(struct program *p)
 	if (!p->policy)
 		return false;
 	say_all(&p->diag, !p->options.quiet); /* warnings on policies are no news of the captures */
-	catch_signals();                      /* standard input may be waited for from here on */
+	catch_signals(is_live(p));            /* standard input may be waited for from here on */
 	if (!(is_live(p) ? open_interfaces(p) : open_captures(p)))
 		return false;
 	p->oui = oui_open(OUI_DIR);
@@ -295,7 +325,6 @@ static int run_live(struct program *p)
 		.arg = p,
 		.stop = &stop,
 		.reload = &reload };
-	signal(SIGHUP, on_reload);
 	return service_run(&s);
 }
 

@@ -361,7 +361,8 @@ static void reread(struct run *r)
 		log_notice(s->log, "policies read anew: %zu rules", rules);
 	} else {
 		log_diag(s->log, &d);
-		log_error(s->log, "the policies have %zu errors: the ones before stay in force", d.errors);
+		log_error(s->log, "the policies have %zu error%s: the ones before stay in force", d.errors,
+			d.errors == 1 ? "" : "s");
 		telling_policies(r->telling, policy_rules(r->policy), 0, now, true);
 		r->reload_failed = true;
 	}

@@ -82,9 +82,12 @@ static int show(const char *path, bool json)
 		ok = more > 0;
 	}
 	if (!ok) {
-		const char *hint = errno == ENOENT || errno == ECONNREFUSED
-					   ? "; does a sensor run, with status.socket set to this path?"
-					   : "";
+		const char *hint =
+			errno == ENOENT || errno == ECONNREFUSED
+				? "; does a sensor run, with status.socket set to this path?"
+			: errno == EACCES
+				? "; root may ask, and the user and the group that the sensor is started as"
+				: "";
 		fprintf(stderr, "wardwatch: no sensor answers at %s: %s%s\n", path, strerror(errno), hint);
 	} else if (json) {
 		ok = fwrite(first, 1, n, stdout) == n;
