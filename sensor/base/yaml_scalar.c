@@ -74,7 +74,9 @@ bool yaml_type_plain(struct bytes t, struct yaml_node *out)
 	static const char *const yes[] = { "true", "True", "TRUE", NULL };
 	static const char *const no[] = { "false", "False", "FALSE", NULL };
 	char number[64];
-	snprintf(number, sizeof number, "%.*s", (int)(t.n < 63 ? t.n : 63), (const char *)t.p);
+	size_t n = t.n < sizeof number ? t.n : sizeof number - 1;
+	memcpy(number, t.p, n);
+	number[n] = 0;
 	out->type = YAML_STRING;
 	if (is_one_of(t, nulls)) {
 		out->type = YAML_NULL;

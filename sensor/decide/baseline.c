@@ -48,7 +48,7 @@ struct baseline_run {
 enum { VALUES_PER_KEY = 8, SLOT = 16 };
 /* A record: version, hash, definition, key and so on, then the values. */
 enum {
-	RECORD_VERSION = 1,
+	RECORD_VERSION = 2,
 	RECORD_HEAD = 74,
 	RECORD_VALUE = 32,
 	RECORD_MOST = RECORD_HEAD + BASELINE_VALUES * RECORD_VALUE
@@ -94,28 +94,57 @@ void baselines_stop(struct baseline_run *b)
 static const struct hash_key one = { 0x626173656c696e65, 0x6b6579206f6e6521 },
 			     two = { 0x76616c7565732073, 0x65636f6e64206b21 };
 
-static void digest_add(struct digest *d, const void *p, size_t n)
+/* What a digest is of: texts with their lengths, or where they are long their hashes. */
+enum { DIGEST_MOST = 512, DIGEST_LONG = 128 };
+
+struct digested {
+	size_t n;
+	uint8_t bytes[DIGEST_MOST];
+};
+
+static struct digest digest_of(const void *p, size_t n)
 {
-	uint64_t mix[2] = { d->a, hash_bytes(&one, p, n) };
-	d->a = hash_bytes(&one, mix, sizeof mix);
-	mix[0] = d->b;
-	mix[1] = hash_bytes(&two, p, n);
-	d->b = hash_bytes(&two, mix, sizeof mix);
+	return (struct digest){ hash_bytes(&one, p, n), hash_bytes(&two, p, n) };
 }
 
-/* False: a field is absent. */
-static bool digest_fields(const struct view *v, const uint16_t *fields, unsigned n, struct digest *d)
+static void digested_add(struct digested *to, const void *p, size_t n)
 {
+	struct digest d;
+	uint32_t length = (uint32_t)n;
+	if (n > DIGEST_LONG) {
+		d = digest_of(p, n);
+		p = &d;
+		n = sizeof d;
+	}
+	if (to->n + sizeof length + n > DIGEST_MOST) {
+		struct digest before = digest_of(to->bytes, to->n);
+		memcpy(to->bytes, &before, sizeof before);
+		to->n = sizeof before;
+	}
+	memcpy(to->bytes + to->n, &length, sizeof length);
+	if (n)
+		memcpy(to->bytes + to->n + sizeof length, p, n);
+	to->n += sizeof length + n;
+}
+
+/* Of `first` and the fields. False: one is absent. */
+static bool digest_fields(
+	const struct view *v, const uint16_t *fields, unsigned n, struct bytes first, struct digest *d)
+{
+	struct digested all;
+	all.n = 0;
+	digested_add(&all, first.p, first.n);
 	for (unsigned i = 0; i < n; i++) {
 		struct leaf l = v->get(v, fields[i]);
 		if (l.n == 0)
 			return false;
-		digest_add(d, &l.n, sizeof l.n);
+		digested_add(&all, &l.n, sizeof l.n);
 		for (unsigned k = 0; k < l.n; k++) {
 			struct bytes raw = l.fact ? fact_value(l.fact, k) : l.values[k];
-			digest_add(d, raw.p, raw.n);
+			digested_add(&all, raw.p, raw.n);
 		}
 	}
+	*d = digest_of(all.bytes, all.n);
 	return true;
 }
 
@@ -286,14 +315,11 @@ void baselines_event(struct baseline_run *b, const struct view *v, const struct 
 		return;
 	for (size_t i = 0; i < b->all->n; i++) {
 		const struct baseline *base = &b->all->list[i];
-		struct digest key = { 0 }, value;
-		if (base->category != category)
-			continue;
-		digest_add(&key, &base->digest, sizeof base->digest);
-		if (!digest_fields(v, base->key, base->n_key, &key))
-			continue;
-		value = key;
-		if (!digest_fields(v, base->value, base->n_value, &value))
+		struct digest key, value;
+		if (base->category != category ||
+			!digest_fields(v, base->key, base->n_key,
+				bytes_of(&base->digest, sizeof base->digest), &key) ||
+			!digest_fields(v, base->value, base->n_value, bytes_of(&key, sizeof key), &value))
 			continue;
 		uint32_t ki = key_get(b, i, &key, e->ts_ns);
 		if (!ki)

@@ -188,6 +188,8 @@ struct detect *detect_compile_in(const struct detect_env *env, const struct yaml
 		d->conditions = arena_get(&d->memory, sizeof(struct node *));
 		d->conditions[d->n_conditions++] = d->idents[0].body;
 	}
+	for (size_t i = 0; c.ok && i < d->n_conditions; i++)
+		(void)node_order(&d->memory, d->conditions[i]);
 	if (c.ok)
 		return d;
 	detect_free(d);
@@ -285,8 +287,9 @@ static bool ident_holds(struct evaluation *e, const struct ident *id)
 static bool kids_hold(struct evaluation *e, const struct node *n)
 {
 	bool all = n->kind == NODE_AND, held = all;
+	struct node *const *kids = e->reason || e->record ? n->kids : n->by_cost;
 	for (unsigned i = 0; i < n->n && (held == all || e->record); i++)
-		if (node_holds(e, n->kids[i]) != all)
+		if (node_holds(e, kids[i]) != all)
 			held = !all;
 	return held;
 }

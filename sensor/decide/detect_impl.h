@@ -215,6 +215,8 @@ struct node {
 	enum node_kind kind;
 	unsigned n;
 	struct node **kids;
+	struct node **by_cost; /* the kids again, the cheapest first: node_order */
+	unsigned cost;
 	struct item *item;
 	struct ident *ident;
 };
@@ -271,6 +273,12 @@ void domain_check(struct compiler *c, const struct item *it, const struct yaml_n
 
 /* NULL when refused. */
 struct node *condition_parse(struct compiler *c, const struct yaml_node *text);
+
+/* ---- order: detect_order.c ----------------------------------------------------------------- */
+
+/* Sorts what is below by what it costs to ask, for whoever wants to know only whether it holds; gives what
+ * all of it costs. */
+unsigned node_order(struct arena *a, struct node *n);
 
 /* ---- evaluation: detect_match.c ----------------------------------------------------------- */
 

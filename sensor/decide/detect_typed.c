@@ -50,6 +50,7 @@ static void pattern_value(struct compiler *c, bool cased, const struct pattern *
 	else
 		pattern_fold(&out->text);
 	out->mac = pattern_new(a, text->n);
+	out->mac.wild = text->wild;
 	for (size_t i = 0; i < text->n; i++) {
 		uint32_t u = text->unit[i];
 		if (u != ':' && u != '-' && u != '.')

@@ -102,6 +102,15 @@ static bool match(const struct pattern *p, struct bytes text, bool fold_text, bo
 
 bool pattern_match(const struct pattern *p, struct bytes text)
 {
+	/* Nearly all are words of ASCII, and differ early. Characters fold to one character each. */
+	for (size_t i = 0; !p->wild; i++) {
+		if (i == p->n || i == text.n)
+			return p->n == text.n;
+		if (text.p[i] >= 0x80)
+			break;
+		if (p->unit[i] != (p->cased ? text.p[i] : ascii_lower(text.p[i])))
+			return false;
+	}
 	return match(p, text, !p->cased, false);
 }
 

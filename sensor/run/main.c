@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,9 @@ struct program {
 	struct config config;
 	struct policy *policy;
 	struct oui *oui;
-	struct capture *captures[OPTIONS_WORKERS]; /* the same ones, for each worker */
+	unsigned n_workers;
+	bool one_thread;                           /* worker and hub */
+	struct capture *captures[OPTIONS_THREADS]; /* the same ones, for each worker */
 	struct live *live;
 	struct log log;
 	struct mask *mask;
@@ -209,13 +212,13 @@ static bool open_outputs(struct program *p)
 static bool open_captures(struct program *p)
 {
 	struct stat st;
-	for (size_t i = 0; p->options.workers > 1 && i < p->options.n_reads; i++)
+	for (size_t i = 0; p->n_workers > 1 && i < p->options.n_reads; i++)
 		if (stat(p->options.reads[i], &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
 			diag_add(&p->diag, DIAG_ERROR, p->options.reads[i], 0, 0, "",
-				"is no file, so it can be read by one thread only: leave out -j");
+				"is no file, so it can be read once only: leave out -j, or say -j 2");
 			return false;
 		}
-	for (unsigned i = 0; i < p->options.workers; i++) {
+	for (unsigned i = 0; i < p->n_workers; i++) {
 		struct diag again = { 0 };
 		struct diag *d = i ? &again : &p->diag;
 		p->captures[i] = capture_open(p->options.reads, p->options.n_reads, d);
@@ -233,7 +236,7 @@ static bool open_interfaces(struct program *p)
 {
 	struct live_options o = { .interfaces = p->options.interfaces,
 		.n = p->options.n_interfaces,
-		.workers = p->options.workers,
+		.workers = p->n_workers,
 		.filter = p->config.live_filter,
 		.promiscuous = p->config.live_promiscuous,
 		.snap_bytes = (uint32_t)p->config.limits.snap_bytes,
@@ -242,10 +245,26 @@ static bool open_interfaces(struct program *p)
 	return p->live != NULL;
 }
 
+/* Live the hub has a thread beside those that capture. */
+static void share_out(struct program *p)
+{
+	cpu_set_t cpus;
+	unsigned threads = p->options.threads;
+	if (is_live(p)) {
+		p->n_workers = threads ? threads : 1;
+		return;
+	}
+	if (threads == 0)
+		threads = sched_getaffinity(0, sizeof cpus, &cpus) == 0 && CPU_COUNT(&cpus) > 1 ? 2 : 1;
+	p->n_workers = threads > 1 ? threads - 1 : 1;
+	p->one_thread = threads == 1;
+}
+
 static bool prepare(struct program *p)
 {
 	if (is_live(p))
 		signal(SIGHUP, on_reload); /* what is asked for during the start is done after it */
+	share_out(p);
 	config_default(&p->config);
 	if (p->options.config && !config_load(&p->config, p->options.config, &p->diag))
 		return false;
@@ -266,7 +285,8 @@ static int run(struct program *p)
 {
 	progress_init(&p->progress, !p->options.quiet);
 	struct offline o = { .captures = p->captures,
-		.n_workers = p->options.workers,
+		.n_workers = p->n_workers,
+		.one_thread = p->one_thread,
 		.limits = &p->config.limits,
 		.key = &p->config.key,
 		.identify = p->config.identify,
@@ -306,7 +326,7 @@ static int run_live(struct program *p)
 {
 	struct service s = { .live = p->live,
 		.n_interfaces = p->options.n_interfaces,
-		.n_workers = p->options.workers,
+		.n_workers = p->n_workers,
 		.limits = &p->config.limits,
 		.key = &p->config.key,
 		.identify = p->config.identify,
@@ -334,7 +354,7 @@ static void fini(struct program *p)
 	store_close(p->store);
 	mask_free(p->mask);
 	live_close(p->live);
-	for (unsigned i = 0; i < p->options.workers; i++)
+	for (unsigned i = 0; i < p->n_workers; i++)
 		capture_close(p->captures[i]);
 	if (p->oui)
 		oui_close(p->oui);

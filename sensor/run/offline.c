@@ -189,7 +189,7 @@ static bool summarise(struct run *r, struct run_summary *sum, struct diag *d)
 static bool prepare(struct run *r)
 {
 	const struct offline *o = r->o;
-	bool alone = o->n_workers == 1;
+	bool alone = o->one_thread;
 	struct hub_setup hs = { .limits = o->limits,
 		.policy = o->policy,
 		.fingerprints = o->fingerprints,
@@ -223,7 +223,7 @@ static int run_prepared(struct run *r, double begun, struct diag *d)
 	const struct offline *o = r->o;
 	struct run_summary sum = { 0 };
 	bool fine = true;
-	if (o->n_workers == 1)
+	if (o->one_thread)
 		read_all(&r->readers[0], true);
 	else
 		fine = run_threads(r);

@@ -1,7 +1,7 @@
 /*
- * offline: one run over captures. With one worker, worker, hub and outputs are on the caller's thread around
- * the real ring; with several each has a thread and reads the captures itself, and the hub is on the
- * caller's. The outputs are the same whichever it is, unless a table was full.
+ * offline: one run over captures. Each worker has a thread and reads the captures itself; the hub and the
+ * outputs are on the caller's. On a machine with one processor all of it is on the caller's thread, around
+ * the real ring. The outputs are the same whichever it is, unless a table was full.
  */
 #ifndef WW_RUN_OFFLINE_H
 #define WW_RUN_OFFLINE_H
@@ -14,6 +14,7 @@
 struct offline {
 	struct capture *const *captures; /* the same inputs, opened once for each worker */
 	unsigned n_workers;              /* at least 1 */
+	bool one_thread;                 /* with one worker */
 	const struct limits *limits;
 	const struct privacy_key *key;
 	bool identify;

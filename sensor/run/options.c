@@ -74,13 +74,13 @@ static bool add_interface(struct options *o, const char *name)
 	return true;
 }
 
-static bool set_workers(struct options *o, const char *value)
+static bool set_threads(struct options *o, const char *value)
 {
 	char *end;
 	long n = strtol(value, &end, 10);
-	if (!isdigit((unsigned char)*value) || *end || n < 1 || n > OPTIONS_WORKERS)
+	if (!isdigit((unsigned char)*value) || *end || n < 1 || n > OPTIONS_THREADS)
 		return fail(o, "-j %s: a number of threads from 1 to 64 is needed", value);
-	o->workers = (unsigned)n;
+	o->threads = (unsigned)n;
 	return true;
 }
 
@@ -98,7 +98,7 @@ static bool take(struct options *o, int letter, const char *value)
 	case 'c':
 		return set_once(o, &o->config, value, "the configuration (-c) %s");
 	case 'j':
-		return set_workers(o, value);
+		return set_threads(o, value);
 	case 'q':
 		o->quiet = true;
 		return true;
@@ -146,9 +146,10 @@ static bool check(struct options *o)
 	if (o->n_reads == 0 && o->n_interfaces == 0)
 		return fail(o, "%s",
 			"nothing to read: say -r FILE, or -i NAME to listen (--help lists the options)");
-	for (size_t i = 0; o->workers > 1 && i < o->n_reads; i++)
+	for (size_t i = 0; o->threads > 2 && i < o->n_reads; i++)
 		if (strcmp(o->reads[i], "-") == 0)
-			return fail(o, "%s", "-j: standard input (-) can be read by one thread only");
+			return fail(o, "%s",
+				"-j: standard input (-) can be read once only, so by two threads at most");
 	return true;
 }
 
@@ -157,7 +158,7 @@ bool options_parse(struct options *o, int argc, char **argv)
 	struct option longs[ROWS + 1] = { { 0 } };
 	char shorts[2 * ROWS + 3] = "-:";
 	size_t n = 2;
-	*o = (struct options){ .workers = 1, .reads = calloc((size_t)argc + 1, sizeof *o->reads) };
+	*o = (struct options){ .reads = calloc((size_t)argc + 1, sizeof *o->reads) };
 	o->policies = calloc((size_t)argc + 1, sizeof *o->policies);
 	o->interfaces = calloc((size_t)argc + 1, sizeof *o->interfaces);
 	if (!o->reads || !o->policies || !o->interfaces)

@@ -10,7 +10,7 @@
 
 enum { EXIT_GOOD = 0, EXIT_WRONG = 1, EXIT_DAMAGED = 2, EXIT_GONE = 3 };
 
-enum { OPTIONS_WORKERS = 64 };
+enum { OPTIONS_THREADS = 64 };
 
 struct options {
 	const char **reads; /* captures, folders or "-", in the order given */
@@ -20,7 +20,7 @@ struct options {
 	const char **policies; /* folders or files, in the order given; with n_policies 0 the default */
 	size_t n_policies;
 	const char *output, *config, *state; /* NULL: not given */
-	unsigned workers;                    /* 1 to OPTIONS_WORKERS */
+	unsigned threads;                    /* 1 to OPTIONS_THREADS; 0: not given */
 	bool events, json, quiet, print_config, version, help;
 	char error[256]; /* one sentence when options_parse is false */
 };

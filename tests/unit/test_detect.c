@@ -574,6 +574,65 @@ static void reason(void **state)
 	diag_free(&diag);
 }
 
+static uint64_t asked; /* a bit per field */
+
+static struct leaf counting_get(const struct view *v, uint16_t field)
+{
+	asked |= UINT64_C(1) << field;
+	return world_get(v, field);
+}
+
+static void cheap_parts_first(void **state)
+{
+	struct view v = world_view;
+	struct diag diag;
+	struct detect_reason r;
+	struct detect *d = compile("a: {text|re: 'C.*', other|contains: [x, y]}\nb: {bool: false}\n"
+				   "c: {digits: '0104', latin|re: qz}\ncondition: [a and b, b or not c]\n",
+		&diag);
+	(void)state;
+	assert_non_null(d);
+	v.get = counting_get;
+	assert_true(detect_eval(d, &v, NULL));
+	assert_int_equal(asked & (UINT64_C(1) << F_TEXT | UINT64_C(1) << F_OTHER), 0);
+	assert_true(asked >> F_BOOL & 1);
+	/* Reasons are given in the order of the rule. */
+	assert_true(detect_eval(d, &v, &r));
+	assert_true(asked >> F_TEXT & 1);
+	detect_free(d);
+	diag_free(&diag);
+}
+
+static void words(void **state)
+{
+	static const struct {
+		const char *pattern, *text;
+		bool cased, want;
+	} rows[] = {
+		{ "ok", "OK", false, true },
+		{ "ok", "OK", true, false },
+		{ "ok", "O\xe2\x84\xaa", false, true }, /* KELVIN SIGN folds to k */
+		{ "ok", "o\xe2\x84\xaax", false, false },
+		{ "ok", "o", false, false },
+		{ "ok", "okx", false, false },
+		{ "ok", "", false, false },
+		{ "", "", false, true },
+		{ "", "o", false, false },
+		{ "\xc3\x84rztin", "\xc3\xa4RZTIN", false, true },
+		{ "o\xff", "O\xff", false, true },
+		{ "o\xff", "o\xfe", false, false },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct arena a = { 0 };
+		struct pattern p;
+		pattern_parse(&a, bytes_str(rows[i].pattern), rows[i].cased, &p);
+		if (pattern_match(&p, bytes_str(rows[i].text)) != rows[i].want)
+			fail_msg("row %zu", i);
+		arena_fini(&a);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -584,6 +643,8 @@ int main(void)
 		cmocka_unit_test(conditions),
 		cmocka_unit_test(condition_limits),
 		cmocka_unit_test(reason),
+		cmocka_unit_test(cheap_parts_first),
+		cmocka_unit_test(words),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	return failed != 0;
