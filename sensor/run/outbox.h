@@ -68,8 +68,8 @@ bool outbox_lose(struct outbox *o, enum outbox_class class, enum level level, ui
 bool outbox_commit(struct outbox *o);
 
 /* Up to cap committed records after that number for that output, in order (fewer when they are large); valid
- * until the next call on o. 0 with outbox_error: they cannot be read. Up to the highest number it was given
- * the output may have them. */
+ * until the next call on o. 0 also before what was put is committed, and with outbox_error: they cannot be
+ * read. Up to the highest number it was given the output may have them. */
 size_t outbox_read(struct outbox *o, size_t output, uint64_t after, struct outbox_record *out, size_t cap);
 /* Up to where an output has acknowledged all. */
 uint64_t outbox_cursor(const struct outbox *o, size_t output);
@@ -91,8 +91,8 @@ struct outbox_figures {
 	uint64_t lost[OUTBOX_CLASSES][LEVELS]; /* since the file was made */
 };
 void outbox_figures(struct outbox *o, struct outbox_figures *f);
-/* Losses that were not told yet: numbers, and when the first and the last of them had come. False: none. Told
- * once true was returned and a commit followed. */
+/* Losses that were not told yet: numbers, and when the first and the last of them had come. False: none, or
+ * outbox_error. Told once true was returned and a commit followed. */
 bool outbox_losses(
 	struct outbox *o, uint64_t lost[OUTBOX_CLASSES][LEVELS], uint64_t *from_ms, uint64_t *to_ms);
 const char *outbox_error(const struct outbox *o); /* of the last call that can fail; "": it did not */

@@ -91,7 +91,7 @@ static bool connect_db(struct store *s, const char *path)
 		       is_private, NULL, NULL) == SQLITE_OK;
 }
 
-enum found { FOUND_GOOD, FOUND_EMPTY, FOUND_DAMAGED, FOUND_NEWER, FOUND_FOREIGN, FOUND_NOTHING };
+enum found { FOUND_GOOD, FOUND_OLDER, FOUND_EMPTY, FOUND_DAMAGED, FOUND_NEWER, FOUND_FOREIGN, FOUND_NOTHING };
 
 static bool is_damage(int code)
 {
@@ -121,7 +121,10 @@ static enum found look(struct store *s)
 	if (ask(s->db, "PRAGMA application_id") != STORE_APPLICATION)
 		return FOUND_FOREIGN;
 	int64_t version = ask(s->db, "PRAGMA user_version");
-	return version == STORE_VERSION ? FOUND_GOOD : version > STORE_VERSION ? FOUND_NEWER : FOUND_DAMAGED;
+	return version > STORE_VERSION    ? FOUND_NEWER
+	       : version == STORE_VERSION ? FOUND_GOOD
+	       : version == 1             ? FOUND_OLDER
+					  : FOUND_DAMAGED;
 }
 
 /* What SQLite keeps beside it would be taken for the new file's: the log, in which there may be what the file
@@ -228,7 +231,7 @@ static bool open_good(struct store *s, const char *path, struct diag *d)
 			(long long)ask(s->db, "PRAGMA user_version"), STORE_VERSION);
 	else if (found == FOUND_FOREIGN)
 		diag_add(d, DIAG_ERROR, path, 0, 0, "", "is a database, but no state of wardwatch");
-	else if (found == FOUND_GOOD || found == FOUND_EMPTY)
+	else if (found == FOUND_GOOD || found == FOUND_OLDER || found == FOUND_EMPTY)
 		return true;
 	return false;
 }
@@ -250,8 +253,9 @@ static bool set_up(struct store *s)
 {
 	if (sqlite3_exec(s->db, SQL_SETTINGS, NULL, NULL, NULL) != SQLITE_OK)
 		return false;
-	if (ask(s->db, "PRAGMA user_version") == 0 &&
-		sqlite3_exec(s->db, SQL_SCHEMA, NULL, NULL, NULL) != SQLITE_OK)
+	int64_t version = ask(s->db, "PRAGMA user_version");
+	if (version < STORE_VERSION &&
+		sqlite3_exec(s->db, version == 0 ? SQL_SCHEMA : SQL_FROM_1, NULL, NULL, NULL) != SQLITE_OK)
 		return false;
 	for (unsigned i = 0; i < STATEMENTS; i++)
 		if (sqlite3_prepare_v3(s->db, statement_text[i], -1, SQLITE_PREPARE_PERSISTENT,

@@ -18,7 +18,7 @@
 #include "base/bytes.h"
 #include "base/diag.h"
 
-enum { STORE_VERSION = 1, STORE_ID = 16, STORE_APPLICATION = 0x57617264 /* "Ward" */ };
+enum { STORE_VERSION = 2, STORE_ID = 16, STORE_APPLICATION = 0x57617264 /* "Ward" */ };
 
 /* Where the systemd unit has it and `wardwatch devices` looks for it. */
 #define STORE_DEFAULT "/var/lib/wardwatch/state.db"

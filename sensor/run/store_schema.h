@@ -1,5 +1,5 @@
 /*
- * store_schema: the tables of the store, for store.c alone.
+ * store_schema: the tables of the store, for store.c alone; the outbox's are made with them.
  *
  * `state` and `baselines` are what a restart reads; everything else is for people: devices, addresses and
  * attributes are worked out of the documents, history is what attributes were before. Times are ISO 8601 UTC
@@ -12,6 +12,23 @@
 #define SQL_SETTINGS                                                                                         \
 	"PRAGMA secure_delete = ON; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"                 \
 	"PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA journal_size_limit = 67108864;"
+
+/* outbox.h; came, ms, from_ms, to_ms: milliseconds since 1970. came: by the clock; ms: of the stream's id, at
+ * least that of the last floor at or before the number. The index is what sums and the choice of what goes
+ * are read from, without the documents. */
+#define SQL_OUTBOX                                                                                           \
+	"CREATE TABLE outbox (number INTEGER PRIMARY KEY, came INTEGER NOT NULL, ms INTEGER NOT NULL,"       \
+	" class TEXT NOT NULL, level TEXT NOT NULL, size INTEGER NOT NULL, id TEXT NOT NULL UNIQUE,"         \
+	" document TEXT NOT NULL);"                                                                          \
+	"CREATE INDEX outbox_by ON outbox (level, number, size);"                                            \
+	"CREATE TABLE outbox_outputs (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL,"                       \
+	" used INTEGER NOT NULL) WITHOUT ROWID;"                                                             \
+	"CREATE TABLE outbox_floors (number INTEGER PRIMARY KEY, ms INTEGER NOT NULL);"                      \
+	"CREATE TABLE outbox_losses (class TEXT NOT NULL, level TEXT NOT NULL, lost INTEGER NOT NULL,"       \
+	" untold INTEGER NOT NULL, from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL,"                        \
+	" PRIMARY KEY (class, level)) WITHOUT ROWID;"                                                        \
+	"CREATE TABLE outbox_last (number INTEGER NOT NULL, ms INTEGER NOT NULL);"                           \
+	"INSERT INTO outbox_last VALUES (0, 0);"
 
 #define SQL_SCHEMA                                                                                           \
 	"BEGIN;"                                                                                             \
@@ -32,9 +49,12 @@
 	" run INTEGER, packet INTEGER, confidence INTEGER, first_seen TEXT, last_seen TEXT);"                \
 	"CREATE INDEX history_of ON history (device, attribute);"                                            \
 	"CREATE TABLE baselines (key BLOB PRIMARY KEY, name TEXT, first_seen TEXT, last_seen TEXT,"          \
-	" observations INTEGER, state BLOB NOT NULL) WITHOUT ROWID;"                                         \
-	"PRAGMA application_id = 1466004068; PRAGMA user_version = 1;"                                       \
+	" observations INTEGER, state BLOB NOT NULL) WITHOUT ROWID;" SQL_OUTBOX                              \
+	"PRAGMA application_id = 1466004068; PRAGMA user_version = 2;"                                       \
 	"COMMIT;"
+
+/* Version 1 had no outbox. */
+#define SQL_FROM_1 "BEGIN;" SQL_OUTBOX "PRAGMA user_version = 2; COMMIT;"
 
 #define SQL_PUT_RUN                                                                                          \
 	"INSERT INTO runs VALUES (?1, ?2, ?3, ?4, ?5)"                                                       \

@@ -1,6 +1,7 @@
 /* The store: what is put is given back; damage, other versions and a full disk are said. With a path it
  * writes saves for ever, for tests/e2e/store.py: each is 50 devices with the number of the save as model,
  * which is printed once it is there. */
+#include "run/outbox.h"
 #include "run/store.h"
 
 #include <fcntl.h>
@@ -210,6 +211,27 @@ static void versions(void **state)
 	assert_true(strstr(f->diag.messages[0].text, "no state of wardwatch") != NULL);
 }
 
+/* A file from before there was an outbox keeps what is in it. */
+static void older(void **state)
+{
+	struct folder *f = *state;
+	struct outbox_setup none = { .n_outputs = 0 };
+	struct store *s = store_open(f->path, &f->diag);
+	assert_true(save(s, "A", true));
+	store_close(s);
+	change(f, "DROP TABLE outbox; DROP TABLE outbox_outputs; DROP TABLE outbox_floors;"
+		  "DROP TABLE outbox_losses; DROP TABLE outbox_last; PRAGMA user_version = 1");
+	s = store_open(f->path, &f->diag);
+	assert_non_null(s);
+	assert_int_equal(f->diag.n, 0);
+	assert_int_equal(records(s, STORE_DEVICE), DEVICES);
+	assert_int_equal(ask(f, "PRAGMA user_version"), STORE_VERSION);
+	struct outbox *o = outbox_open(f->path, &none, &f->diag);
+	assert_non_null(o);
+	outbox_close(o);
+	store_close(s);
+}
+
 static void damage(void **state)
 {
 	struct folder *f = *state;
@@ -281,6 +303,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(unfinished, setup, teardown),
 		cmocka_unit_test_setup_teardown(full_disk, setup, teardown),
 		cmocka_unit_test_setup_teardown(versions, setup, teardown),
+		cmocka_unit_test_setup_teardown(older, setup, teardown),
 		cmocka_unit_test_setup_teardown(damage, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_folder, setup, teardown),
 	};
