@@ -120,7 +120,10 @@ static void settings(void)
 #define SETTING(key, member, type, default_text, sentence)                                                   \
 	snprintf(said, sizeof said, *default_text ? "%s (default %s)" : "%s%s", sentence, default_text);     \
 	row(key, "", said);
+#define CHOICE(key, member, choices, default_text, sentence)                                                 \
+	SETTING(key, member, CHOICE, default_text, sentence)
 #include "run/settings.def"
+#undef CHOICE
 #undef SETTING
 }
 

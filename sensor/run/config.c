@@ -1,5 +1,7 @@
 #include "run/config.h"
 
+#include "run/config_value.h"
+
 #include "base/assert.h"
 #include "base/yaml.h"
 #include "packet/live.h"
@@ -12,13 +14,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { KEY_LEAST = 16, KEY_MOST = 4096, NAMES = 128 };
+enum { KEY_LEAST = 16, KEY_MOST = 4096, NAMES = 256 };
 
 const struct setting_row setting_rows[] = {
 #define SETTING(key, member, type, default_text, sentence)                                                   \
-	{ key, default_text, sentence, SETTING_##type, offsetof(struct config, member) },
+	{ key, default_text, sentence, NULL, SETTING_##type, offsetof(struct config, member) },
+#define CHOICE(key, member, choices, default_text, sentence)                                                 \
+	{ key, default_text, sentence, choices, SETTING_CHOICE, offsetof(struct config, member) },
 #include "run/settings.def"
 #undef SETTING
+#undef CHOICE
 };
 const size_t setting_rows_n = sizeof setting_rows / sizeof *setting_rows;
 
@@ -57,7 +62,9 @@ void config_default(struct config *c)
 	for (size_t i = 0; i < setting_rows_n; i++) {
 		const struct setting_row *row = &setting_rows[i];
 		bool on = strcmp(row->default_text, "on") == 0;
-		if (row->type == SETTING_BOOL)
+		if (row->type >= SETTING_NUMBER)
+			ASSERT(setting_value_parse(row, row->default_text, (char *)c + row->offset));
+		else if (row->type == SETTING_BOOL)
 			memcpy((char *)c + row->offset, &on, sizeof on);
 		else if (row->type == SETTING_STRING || row->type == SETTING_FILTER)
 			snprintf(string_at(c, row), CONFIG_TEXT, "%s", row->default_text);
@@ -86,8 +93,10 @@ static void set_bool(struct loading *l, const struct setting_row *row, const str
 
 static void set_string(struct loading *l, const struct setting_row *row, const struct yaml_node *v)
 {
-	if (v->type == YAML_LIST || v->type == YAML_MAP || v->type == YAML_NULL ||
-		(v->text_n == 0 && *row->default_text)) /* what may be unset is unset by an empty text */
+	if (v->type == YAML_NULL && !*row->default_text)
+		*string_at(l->config, row) = 0;
+	else if (v->type == YAML_LIST || v->type == YAML_MAP || v->type == YAML_NULL ||
+		 (v->text_n == 0 && *row->default_text)) /* what may be unset is unset by an empty text */
 		SAY(l, v, "C004", "%s has to be a text", row->key);
 	else if (v->text_n >= CONFIG_TEXT || strlen(v->text) != v->text_n)
 		SAY(l, v, "C004", "%s has to be shorter than %d bytes and without NUL", row->key,
@@ -134,6 +143,36 @@ static void set_status(struct loading *l, const struct setting_row *row, const s
 		memcpy((char *)l->config + row->offset, &s, sizeof s);
 }
 
+static bool text_take(struct texts *to, const struct yaml_node *v)
+{
+	size_t most = sizeof to->list[0];
+	if (v->type == YAML_LIST || v->type == YAML_MAP || v->type == YAML_NULL || v->text_n == 0 ||
+		v->text_n >= most || strlen(v->text) != v->text_n || to->n == CONFIG_TEXTS)
+		return false;
+	memcpy(to->list[to->n++], v->text, v->text_n + 1);
+	return true;
+}
+
+static void set_texts(struct loading *l, const struct setting_row *row, const struct yaml_node *v)
+{
+	struct texts t = { .n = 0 };
+	bool fine = v->type == YAML_LIST || v->type == YAML_NULL || text_take(&t, v);
+	for (size_t i = 0; v->type == YAML_LIST && i < v->n; i++)
+		fine = fine && text_take(&t, v->items[i]);
+	if (fine)
+		memcpy((char *)l->config + row->offset, &t, sizeof t);
+	else
+		SAY(l, v, "C031", "%s has to be a list of at most %d texts of less than %zu bytes", row->key,
+			CONFIG_TEXTS, sizeof t.list[0]);
+}
+
+static void set_value(struct loading *l, const struct setting_row *row, const struct yaml_node *v)
+{
+	if (!v->text || v->type == YAML_NULL ||
+		!setting_value_parse(row, v->text, (char *)l->config + row->offset))
+		SAY(l, v, "C032", "%s has to be %s", row->key, setting_value_wanted(row));
+}
+
 static void set_limit(struct loading *l, const struct limit_row *row, const struct yaml_node *v)
 {
 	bool fits = v->type == YAML_INT && v->integer >= 0 && (uint64_t)v->integer >= row->least &&
@@ -176,6 +215,13 @@ static void (*const setters[])(
 	[SETTING_BOOL] = set_bool,
 	[SETTING_NETWORKS] = set_networks,
 	[SETTING_STATUS] = set_status,
+	[SETTING_TEXTS] = set_texts,
+	[SETTING_NUMBER] = set_value,
+	[SETTING_COUNT] = set_value,
+	[SETTING_BYTES] = set_value,
+	[SETTING_DURATION] = set_value,
+	[SETTING_REAL] = set_value,
+	[SETTING_CHOICE] = set_value,
 };
 
 static void set_key(struct loading *l, const char *key, const struct yaml_node *at, const struct yaml_node *v)
@@ -200,11 +246,13 @@ static void walk(struct loading *l, const struct yaml_node *map, const char *pre
 	for (size_t i = 0; i < map->n; i++) {
 		const struct yaml_node *k = map->keys[i], *v = map->items[i];
 		snprintf(key, sizeof key, "%s%s%s", prefix, *prefix ? "." : "", k->text ? k->text : "");
+		for (char *p = key; *p; p++) /* max-entries is max_entries */
+			*p = *p == '-' ? '_' : *p;
 		if (!is_section(l, key))
 			set_key(l, key, k, v);
 		else if (v->type == YAML_MAP && strlen(prefix) < 64)
 			walk(l, v, key);
-		else
+		else if (v->type != YAML_NULL)
 			SAY(l, v, "C001", "%s has to be a mapping of its keys", key);
 	}
 }

@@ -40,12 +40,50 @@ static void print_status(FILE *out, const void *value)
 	fputs(rule_status_name(s), out);
 }
 
+static void print_texts(FILE *out, const void *value)
+{
+	const struct texts *t = value;
+	fputc('[', out);
+	for (size_t i = 0; i < t->n; i++) {
+		fputs(i ? ", " : "", out);
+		print_string(out, t->list[i]);
+	}
+	fputc(']', out);
+}
+
+static void print_number(FILE *out, const void *value)
+{
+	uint64_t n;
+	memcpy(&n, value, sizeof n);
+	fprintf(out, "%llu", (unsigned long long)n);
+}
+
+static void print_duration(FILE *out, const void *value)
+{
+	print_number(out, value);
+	fputs("ms", out);
+}
+
+static void print_real(FILE *out, const void *value)
+{
+	double d;
+	memcpy(&d, value, sizeof d);
+	fprintf(out, "%.17g", d);
+}
+
 static void (*const printers[])(FILE *out, const void *value) = {
 	[SETTING_STRING] = print_string,
 	[SETTING_FILTER] = print_string,
 	[SETTING_BOOL] = print_bool,
 	[SETTING_NETWORKS] = print_networks,
 	[SETTING_STATUS] = print_status,
+	[SETTING_TEXTS] = print_texts,
+	[SETTING_NUMBER] = print_number,
+	[SETTING_COUNT] = print_number,
+	[SETTING_BYTES] = print_number,
+	[SETTING_DURATION] = print_duration,
+	[SETTING_REAL] = print_real,
+	[SETTING_CHOICE] = print_string,
 };
 
 void config_print(const struct config *c, FILE *out)

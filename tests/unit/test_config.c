@@ -55,6 +55,48 @@ static void good(void **state)
 	diag_free(&d);
 }
 
+static void deliveries(void **state)
+{
+	(void)state;
+	static struct config c;
+	struct diag d = { 0 };
+	config_default(&c);
+	assert_true(c.redis.servers.n == 0 && c.redis.max_entries == 256 && c.redis.max_bytes == 1 << 20 &&
+		    c.redis.max_delay == 50 && c.redis.backoff_factor == 2 &&
+		    c.redis.trim_entries == 1000000);
+	assert_string_equal(c.redis.mode, "stream");
+	/* As siem-conventions.md section 4.1 writes it. */
+	assert_true(config_parse(&c, "c.yml",
+		bytes_str("output:\n  redis:\n    servers: ['rediss://10.20.5.10:6380']\n    mode: list\n"
+			  "    extra-fields: false\n"
+			  "    auth: {username: wardwatch, password-file: /etc/wardwatch/redis.pw}\n"
+			  "    tls: {ca: /etc/ca.pem, cert: null, key: null, server-name: redis.example.net, "
+			  "min: '1.3'}\n"
+			  "    sentinel: {master: siem, servers: ['10.20.5.11:26379', '10.20.5.12:26379'], "
+			  "auth: "
+			  "null}\n"
+			  "    cluster: auto\n    database: 3\n"
+			  "    batch: {max-entries: 100, max-bytes: 64KiB, max-delay: 1s, in-flight: 2}\n"
+			  "    timeouts: {connect: 1m, reply: 2h, idle-ping: 3d}\n"
+			  "    backoff: {initial: 1ms, factor: 1.5, max: 30s, jitter: 0}\n"
+			  "    trim: {maxlen: 0, approximate: off}\n"
+			  "  syslog: {server: 'tls://siem:6514', format: cef}\n"),
+		&d));
+	assert_int_equal(c.redis.servers.n, 1);
+	assert_string_equal(c.redis.servers.list[0], "rediss://10.20.5.10:6380");
+	assert_string_equal(c.redis.mode, "list");
+	assert_string_equal(c.redis.auth.password_file, "/etc/wardwatch/redis.pw");
+	assert_string_equal(c.redis.tls.min, "1.3");
+	assert_true(!*c.redis.tls.cert && !c.redis.extra_fields && c.redis.sentinel_servers.n == 2);
+	assert_true(c.redis.max_bytes == 65536 && c.redis.max_delay == 1000 &&
+		    c.redis.connect_timeout == 60000 && c.redis.reply_timeout == 7200000 &&
+		    c.redis.idle_ping == 259200000);
+	assert_true(c.redis.backoff_factor == 1.5 && c.redis.backoff_jitter == 0 &&
+		    c.redis.trim_entries == 0 && !c.redis.trim_approximately && c.redis.database == 3);
+	assert_string_equal(c.syslog.format, "cef");
+	diag_free(&d);
+}
+
 static void bad(void **state)
 {
 	(void)state;
@@ -86,6 +128,18 @@ static void bad(void **state)
 		{ "limits: {snap_bytes: 100}\n", 1, 22, "whole number from 256 to 262144" },
 		{ "limits: {capture_kib: 2097152}\n", 1, 23, "whole number from 256 to 2097151" },
 		{ "store: {file: {a: 1}}\n", 1, 15, "has to be a text" },
+		{ "output: {redis: {mode: streams}}\n", 1, 24, "has to be stream|list|channel" },
+		{ "output: {redis: {mode: 'stream|list'}}\n", 1, 24, "has to be stream|list|channel" },
+		{ "output.redis.batch:\n  max-delay: 50\n", 2, 14, "a duration like 50ms" },
+		{ "output.redis.batch: {max-delay: 1y}\n", 1, 33, "a duration like 50ms" },
+		{ "output.redis.batch: {max_bytes: 1MB}\n", 1, 33, "a size like 512" },
+		{ "output.redis.batch: {max_bytes: 999999999999999GiB}\n", 1, 33, "a size like 512" },
+		{ "output.redis.batch: {in_flight: 0}\n", 1, 33, "1 or more" },
+		{ "output.redis.database: -1\n", 1, 24, "0 or more" },
+		{ "output.redis.backoff: {factor: fast}\n", 1, 32, "a number, 0 or more" },
+		{ "output.redis.backoff: {factor: .inf}\n", 1, 32, "a number, 0 or more" },
+		{ "output.redis.servers: {a: b}\n", 1, 23, "a list of at most 16 texts" },
+		{ "output.redis.servers: [[a]]\n", 1, 23, "a list of at most 16 texts" },
 		{ "- a\n", 1, 1, "has to be a mapping" },
 		{ "privacy: {key_file: /nonexistent/key}\n", 1, 21, "cannot be opened" },
 	};
@@ -226,6 +280,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good),
+		cmocka_unit_test(deliveries),
 		cmocka_unit_test(bad),
 		cmocka_unit_test(all_said),
 		cmocka_unit_test(key_file),
