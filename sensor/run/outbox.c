@@ -1,11 +1,10 @@
 #include "run/outbox_impl.h"
-#include "run/store.h"
+#include "run/store_impl.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
 
-enum { BUSY_MS = 5000 };
 #define BYTES_MOST (UINT64_C(2) << 30)
 
 /* The page cache is for the index of ids, which are as good as random; a checkpoint costs two more syncs. */
@@ -280,7 +279,7 @@ static bool connect_db(struct outbox *o, const char *path)
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
 	uint64_t version;
 	if (sqlite3_open_v2(path, &o->db, flags, NULL) != SQLITE_OK ||
-		sqlite3_busy_timeout(o->db, BUSY_MS) != SQLITE_OK ||
+		sqlite3_busy_handler(o->db, store_is_busy, NULL) != SQLITE_OK ||
 		sqlite3_exec(o->db, SQL_OUTBOX_SETTINGS, NULL, NULL, NULL) != SQLITE_OK ||
 		!ask(o, "PRAGMA user_version", &version, 1))
 		return false;

@@ -1,12 +1,10 @@
-#include "run/store.h"
+#include "run/store_impl.h"
 
-#include "base/json.h"
 #include "packet/event.h"
 #include "run/store_schema.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -15,32 +13,14 @@
 
 enum { BUSY_MS = 5000, DAMAGED_MOST = 1000 };
 
-enum statement {
-	PUT_STATE,
-	PUT_DEVICE,
-	DROP_ADDRESSES,
-	PUT_ADDRESSES,
-	PUT_ATTRIBUTES,
-	KEEP_HISTORY,
-	DROP_ATTRIBUTES,
-	DROP_STATE,
-	DROP_DEVICE,
-	PUT_BASELINE,
-	STATEMENTS
-};
+int store_is_busy(void *unused, int count)
+{
+	(void)unused;
+	usleep(1000);
+	return count < BUSY_MS;
+}
 
-struct store {
-	sqlite3 *db;
-	sqlite3_stmt *statements[STATEMENTS];
-	int lock; /* keeps a second writer out; closed after the database, whose locks it would break */
-	int64_t run, save;
-	uint64_t packets; /* of earlier runs */
-	bool is_open;     /* a transaction */
-	char error[512];
-	char path[256]; /* for messages; cut if need be */
-};
-
-static bool fail(struct store *s, const char *what)
+bool store_fail(struct store *s, const char *what)
 {
 	int code = s->db ? sqlite3_errcode(s->db) & 0xff : SQLITE_NOMEM;
 	const char *why = code == SQLITE_FULL ? "the disk is full"
@@ -48,9 +28,7 @@ static bool fail(struct store *s, const char *what)
 					      : "out of memory";
 	if (!*s->error)
 		snprintf(s->error, sizeof s->error, "%s: %s: %s", s->path, what, why);
-	if (s->is_open)
-		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-	s->is_open = false;
+	store_forget(s);
 	return false;
 }
 
@@ -86,7 +64,7 @@ static bool connect_db(struct store *s, const char *path)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
 	return sqlite3_open_v2(path, &s->db, flags, NULL) == SQLITE_OK &&
-	       sqlite3_busy_timeout(s->db, BUSY_MS) == SQLITE_OK &&
+	       sqlite3_busy_handler(s->db, store_is_busy, NULL) == SQLITE_OK &&
 	       sqlite3_create_function(s->db, "is_private", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
 		       is_private, NULL, NULL) == SQLITE_OK;
 }
@@ -182,7 +160,7 @@ static bool take_lock(struct store *s, const char *path, struct diag *d)
 
 static void disconnect(struct store *s)
 {
-	for (unsigned i = 0; i < STATEMENTS; i++) {
+	for (unsigned i = 0; i < STORE_STATEMENTS; i++) {
 		sqlite3_finalize(s->statements[i]);
 		s->statements[i] = NULL;
 	}
@@ -236,17 +214,17 @@ static bool open_good(struct store *s, const char *path, struct diag *d)
 	return false;
 }
 
-static const char *const statement_text[STATEMENTS] = {
-	[PUT_STATE] = SQL_PUT_STATE,
-	[PUT_DEVICE] = SQL_PUT_DEVICE,
-	[DROP_ADDRESSES] = "DELETE FROM addresses WHERE device = ?1",
-	[PUT_ADDRESSES] = SQL_PUT_ADDRESSES,
-	[PUT_ATTRIBUTES] = SQL_PUT_ATTRIBUTES,
-	[KEEP_HISTORY] = SQL_KEEP_HISTORY,
-	[DROP_ATTRIBUTES] = "DELETE FROM attributes WHERE device = ?1 AND save <> ?2",
-	[DROP_STATE] = "DELETE FROM state WHERE id = ?1",
-	[DROP_DEVICE] = "DELETE FROM devices WHERE id = ?1",
-	[PUT_BASELINE] = SQL_PUT_BASELINE,
+static const char *const statement_text[STORE_STATEMENTS] = {
+	[STORE_PUT_STATE] = SQL_PUT_STATE,
+	[STORE_PUT_DEVICE] = SQL_PUT_DEVICE,
+	[STORE_DROP_ADDRESSES] = "DELETE FROM addresses WHERE device = ?1",
+	[STORE_PUT_ADDRESSES] = SQL_PUT_ADDRESSES,
+	[STORE_PUT_ATTRIBUTES] = SQL_PUT_ATTRIBUTES,
+	[STORE_KEEP_HISTORY] = SQL_KEEP_HISTORY,
+	[STORE_DROP_ATTRIBUTES] = "DELETE FROM attributes WHERE device = ?1 AND save <> ?2",
+	[STORE_DROP_STATE] = "DELETE FROM state WHERE id = ?1",
+	[STORE_DROP_DEVICE] = "DELETE FROM devices WHERE id = ?1",
+	[STORE_PUT_BASELINE] = SQL_PUT_BASELINE,
 };
 
 static bool set_up(struct store *s)
@@ -257,7 +235,7 @@ static bool set_up(struct store *s)
 	if (version < STORE_VERSION &&
 		sqlite3_exec(s->db, version == 0 ? SQL_SCHEMA : SQL_FROM_1, NULL, NULL, NULL) != SQLITE_OK)
 		return false;
-	for (unsigned i = 0; i < STATEMENTS; i++)
+	for (unsigned i = 0; i < STORE_STATEMENTS; i++)
 		if (sqlite3_prepare_v3(s->db, statement_text[i], -1, SQLITE_PREPARE_PERSISTENT,
 			    &s->statements[i], NULL) != SQLITE_OK)
 			return false;
@@ -277,7 +255,7 @@ struct store *store_open(const char *path, struct diag *d)
 	if (open_good(s, path, d)) {
 		if (set_up(s))
 			return s;
-		fail(s, "cannot be made ready");
+		store_fail(s, "cannot be made ready");
 		diag_add(d, DIAG_ERROR, "-", 0, 0, "", "%s", s->error);
 	}
 	store_close(s);
@@ -288,8 +266,7 @@ void store_close(struct store *s)
 {
 	if (!s)
 		return;
-	if (s->is_open)
-		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	store_forget(s);
 	disconnect(s);
 	free(s);
 }
@@ -316,161 +293,5 @@ bool store_each(struct store *s, enum store_kind kind,
 				bytes_of(sqlite3_column_blob(q, 1), (size_t)sqlite3_column_bytes(q, 1)));
 	}
 	sqlite3_finalize(q);
-	return got == SQLITE_DONE || fail(s, "cannot be read");
-}
-
-/* ---- writing ------------------------------------------------------------------------------------------- */
-
-static bool step(struct store *s, enum statement which)
-{
-	sqlite3_stmt *q = s->statements[which];
-	int got = sqlite3_step(q);
-	bool fine = got == SQLITE_DONE || got == SQLITE_ROW;
-	if (!fine)
-		fail(s, "cannot be written");
-	sqlite3_reset(q);
-	sqlite3_clear_bindings(q);
-	return fine;
-}
-
-static void bind_text(sqlite3_stmt *q, int at, const char *v)
-{
-	sqlite3_bind_text(q, at, v, -1, SQLITE_STATIC);
-}
-
-static void bind_blob(sqlite3_stmt *q, int at, struct bytes v)
-{
-	sqlite3_bind_blob64(q, at, v.p, v.n, SQLITE_STATIC);
-}
-
-static void bind_time(sqlite3_stmt *q, int at, uint64_t ns)
-{
-	char text[TIME_TEXT];
-	time_text(ns, text);
-	sqlite3_bind_text(q, at, text, -1, SQLITE_TRANSIENT);
-}
-
-bool store_begin(struct store *s)
-{
-	*s->error = 0;
-	s->save++;
-	if (sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
-		return fail(s, "cannot be written");
-	s->is_open = true;
-	return true;
-}
-
-bool store_is_open(const struct store *s)
-{
-	return s->is_open;
-}
-
-/* A statement about one device in this save. */
-static bool of_device(struct store *s, enum statement which, const char *id)
-{
-	sqlite3_stmt *q = s->statements[which];
-	bind_text(q, 1, id);
-	if (sqlite3_bind_parameter_count(q) >= 2)
-		sqlite3_bind_int64(q, 2, s->save);
-	return step(s, which);
-}
-
-static bool of_document(struct store *s, enum statement which, const struct store_record *r)
-{
-	sqlite3_stmt *q = s->statements[which];
-	bind_text(q, 1, r->id);
-	if (sqlite3_bind_parameter_count(q) >= 4)
-		sqlite3_bind_int64(q, 4, s->run);
-	sqlite3_bind_int64(q, 2, s->save);
-	sqlite3_bind_text64(q, 3, (const char *)r->document.p, r->document.n, SQLITE_STATIC, SQLITE_UTF8);
-	return step(s, which);
-}
-
-static bool drop_device(struct store *s, const char *id, bool state_too)
-{
-	s->save++; /* all attributes are of an earlier save now */
-	bool fine = of_device(s, KEEP_HISTORY, id) && of_device(s, DROP_ATTRIBUTES, id);
-	s->save--;
-	return fine && of_device(s, DROP_ADDRESSES, id) && of_device(s, DROP_DEVICE, id) &&
-	       (!state_too || of_device(s, DROP_STATE, id));
-}
-
-static bool put_device(struct store *s, const struct store_record *r)
-{
-	sqlite3_stmt *q = s->statements[PUT_STATE];
-	bind_text(q, 1, r->id);
-	sqlite3_bind_int64(q, 2, s->save);
-	sqlite3_bind_int64(q, 3, r->order);
-	sqlite3_bind_int64(q, 4, (int64_t)r->last_ns);
-	bind_blob(q, 5, r->state);
-	if (!step(s, PUT_STATE))
-		return false;
-	if (r->document.n == 0)
-		return drop_device(s, r->id, false);
-	return of_document(s, PUT_DEVICE, r) && of_device(s, DROP_ADDRESSES, r->id) &&
-	       of_document(s, PUT_ADDRESSES, r) && of_document(s, PUT_ATTRIBUTES, r) &&
-	       of_device(s, KEEP_HISTORY, r->id) && of_device(s, DROP_ATTRIBUTES, r->id);
-}
-
-static bool put_baseline(struct store *s, const struct store_record *r)
-{
-	sqlite3_stmt *q = s->statements[PUT_BASELINE];
-	bind_blob(q, 1, r->key);
-	bind_text(q, 2, r->name);
-	bind_time(q, 3, r->first_ns);
-	bind_time(q, 4, r->last_ns);
-	sqlite3_bind_int64(q, 5, (int64_t)r->observations);
-	bind_blob(q, 6, r->state);
-	return step(s, PUT_BASELINE);
-}
-
-bool store_put(struct store *s, const struct store_record *r)
-{
-	if (!s->is_open)
-		return false; /* it failed before, and said so */
-	if (r->kind == STORE_DEVICE)
-		return put_device(s, r);
-	return r->kind == STORE_GONE ? drop_device(s, r->id, true) : put_baseline(s, r);
-}
-
-static bool drop_others(struct store *s)
-{
-	sqlite3_stmt *q = NULL;
-	char id[STORE_ID];
-	while (s->is_open) {
-		int64_t save = s->save;
-		if (sqlite3_prepare_v2(s->db, "SELECT id FROM state WHERE save <> ?1 LIMIT 1", -1, &q,
-			    NULL) != SQLITE_OK)
-			return fail(s, "cannot be written");
-		sqlite3_bind_int64(q, 1, save);
-		bool more = sqlite3_step(q) == SQLITE_ROW;
-		if (more)
-			snprintf(id, sizeof id, "%s", (const char *)sqlite3_column_text(q, 0));
-		sqlite3_finalize(q);
-		if (!more)
-			break;
-		if (!drop_device(s, id, true))
-			return false;
-	}
-	return s->is_open;
-}
-
-bool store_commit(struct store *s, const struct store_run *run)
-{
-	sqlite3_stmt *q = NULL;
-	if (!s->is_open || (run->whole && !drop_others(s)))
-		return false;
-	if (sqlite3_prepare_v2(s->db, SQL_PUT_RUN, -1, &q, NULL) != SQLITE_OK)
-		return fail(s, "cannot be written");
-	sqlite3_bind_int64(q, 1, s->run);
-	sqlite3_bind_int64(q, 2, (int64_t)s->packets);
-	sqlite3_bind_int64(q, 3, (int64_t)(run->packets - s->packets));
-	bind_time(q, 4, run->first_ns);
-	bind_time(q, 5, run->last_ns);
-	int got = sqlite3_step(q);
-	sqlite3_finalize(q);
-	if (got != SQLITE_DONE || sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
-		return fail(s, "cannot be written");
-	s->is_open = false;
-	return true;
+	return got == SQLITE_DONE || store_fail(s, "cannot be read");
 }

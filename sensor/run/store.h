@@ -9,8 +9,8 @@
  * attributes in which a person could stand the history keeps when they changed, not what they were. What is
  * replaced is overwritten in the file (secure_delete), not only freed.
  *
- * Everything from store_begin to store_commit is one transaction: a process killed in it, or a full disk,
- * leaves what the last commit left.
+ * Everything from store_begin to store_commit is one transaction, written at its end: a process killed in it,
+ * or a full disk, leaves what the last commit left.
  */
 #ifndef WW_RUN_STORE_H
 #define WW_RUN_STORE_H
@@ -59,7 +59,8 @@ uint64_t store_packets(struct store *s);
 bool store_each(struct store *s, enum store_kind kind,
 	void (*fn)(void *arg, const char *name, struct bytes state), void *arg);
 
-/* A save. False: store_error is one sentence; the transaction is over, nothing of it was kept. */
+/* A save. False: store_error is one sentence; it is over, nothing of it was kept. The writer's lock of the
+ * file is held in store_commit alone, as long as the save has less than 64 MiB. */
 bool store_begin(struct store *s);
 bool store_is_open(const struct store *s); /* between store_begin and store_commit */
 bool store_put(struct store *s, const struct store_record *r);
