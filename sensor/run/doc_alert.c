@@ -233,7 +233,8 @@ static void network_json(struct json_doc *d, const struct event *e)
 	json_ip(d, "destination.ip", &c->dst);
 	json_mac(d, "source.mac", &c->smac);
 	json_mac(d, "destination.mac", &c->dmac);
-	json_list(d, "related.ip");
+	if (c->src.family || c->dst.family)
+		json_list(d, "related.ip");
 	json_ip(d, "related.ip", &c->src);
 	if (!addr_eq(&c->src, &c->dst))
 		json_ip(d, "related.ip", &c->dst);
@@ -255,6 +256,7 @@ static void network_json(struct json_doc *d, const struct event *e)
 		json_text(d, "network.community_id", text);
 	json_bool(d, "wardwatch.network.encrypted", c->encrypted);
 	json_bool(d, "wardwatch.network.initiator_known", c->initiator_known);
+	json_text(d, "wardwatch.network.sender", e->dir == DIR_CLIENT ? "source" : "destination");
 }
 
 /* What the event said where the rule looked: "tls.version 1.0". Open values only. */
@@ -307,7 +309,8 @@ static void sentence_json(struct json_doc *d, const struct alert *a)
 		n += (size_t)snprintf(text + n, sizeof text - n, "; %s", a->correlation.words);
 	if (n < sizeof text && a->count > 1)
 		snprintf(text + n, sizeof text - n, "; %llu messages", (unsigned long long)a->count);
-	json_text(d, "event.reason", text);
+	/* Of what has no conversation the first words are those of the rule. */
+	json_text(d, "event.reason", strncmp(text, "; ", 2) == 0 ? text + 2 : text);
 }
 
 /* Which parts of the rule held. The values they looked at are the event's facts, under wardwatch.event. */
@@ -336,6 +339,8 @@ static void evidence_json(struct json_doc *d, const struct alert *a)
 	json_uint(d, "wardwatch.evidence.last_packet", a->last_packet);
 	json_uint(d, "wardwatch.count", a->count);
 	json_bool(d, "wardwatch.closing", a->closing);
+	if (a->closing)
+		json_text(d, "wardwatch.first_id", a->first_id);
 	if (!a->phi)
 		return;
 	phi_json(d, "wardwatch.phi.classes", a->phi);
@@ -371,14 +376,15 @@ void alert_json(struct json_doc *d, const struct doc_context *ctx, const struct 
 {
 	const struct rule_text *r = rule_text(a->rule);
 	const struct event *e = a->event;
-	bool destination = r->subject_is_destination;
+	bool destination = r->subject_is_destination, health = strcmp(r->category, "sensor_health") == 0;
 	json_reset(d);
 	json_time(d, "@timestamp", e->ts_ns);
+	if (ctx->created_ns)
+		json_time(d, "event.created", ctx->created_ns);
 	json_text(d, "message", r->title);
 	json_text(d, "event.id", a->id);
-	json_text(d, "event.kind",
-		strcmp(r->category, "sensor_health") == 0 && a->level < LEVEL_HIGH ? "event" : "alert");
-	json_text(d, "event.dataset", "wardwatch.alert");
+	json_text(d, "event.kind", health && a->level < LEVEL_HIGH ? "event" : "alert");
+	json_text(d, "event.dataset", health ? "wardwatch.health" : "wardwatch.alert");
 	json_text(d, "event.module", "wardwatch");
 	json_text(d, "event.provider", "policy");
 	json_text(d, "event.outcome", "unknown");
@@ -389,7 +395,7 @@ void alert_json(struct json_doc *d, const struct doc_context *ctx, const struct 
 	json_uint(d, "event.risk_score", a->score);
 	json_uint(d, "event.risk_score_norm", a->score);
 	json_text(d, "wardwatch.level", level_name(a->level));
-	json_text(d, "wardwatch.class", "alert");
+	json_text(d, "wardwatch.class", health ? "health" : "alert");
 	json_uint(d, "wardwatch.schema", 1);
 	json_list(d, "tags");
 	json_text(d, "tags", "wardwatch");

@@ -16,11 +16,13 @@ struct doc_context {
 	const char *sensor_name;   /* observer.name */
 	bool pseudonyms;           /* the site's key is from a file: pseudonyms may be shown */
 	const struct zones *zones; /* to tell a device's zone; may be NULL */
+	uint64_t created_ns; /* live: now, since 1970 (event.created); 0: a replay, equal to the others */
 };
 
 /* A line of events.jsonl: flat dotted keys, named as policies name them. */
 void event_json(struct json_doc *d, const struct doc_context *ctx, const struct event *e);
-/* An ECS document of kind alert (or event, for sensor_health). */
+/* An ECS document of class alert, or health for the category sensor_health (there of kind event below high).
+ */
 void alert_json(struct json_doc *d, const struct doc_context *ctx, const struct alert *a);
 /* An ECS document of kind asset. */
 void device_json(struct json_doc *d, const struct doc_context *ctx, const struct device *dev);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 struct jsonl {
@@ -13,6 +14,7 @@ struct jsonl {
 	struct json_doc *doc;
 	struct doc_context ctx;
 	struct mask *mask;
+	bool live;
 	bool failed; /* inventory_each cannot be stopped */
 };
 
@@ -23,9 +25,18 @@ static bool put_event(struct sink *s, const struct event *e)
 	return outfile_put(&j->file, json_flat(j->doc), j->mask);
 }
 
+static uint64_t wall_ns(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
 static bool put_alert(struct sink *s, const struct alert *a)
 {
 	struct jsonl *j = (struct jsonl *)s;
+	if (j->live)
+		j->ctx.created_ns = wall_ns();
 	alert_json(j->doc, &j->ctx, a);
 	return outfile_put(&j->file, json_nested(j->doc), j->mask);
 }
@@ -82,6 +93,7 @@ static struct jsonl *jsonl_new(const struct sink_config *c, const char *dir, con
 		return NULL;
 	j->ctx = c->doc;
 	j->mask = c->mask;
+	j->live = live;
 	j->doc = json_new();
 	if (j->doc && (live ? outfile_open_live : outfile_open)(&j->file, dir, name)) {
 		j->sink = (struct sink){ .name = j->file.path ? j->file.path : "standard output",

@@ -289,6 +289,60 @@ static void asked_of_devices(void **state)
 	assert_int_equal(world_teardown(&w), 0);
 }
 
+/* What the sensor says of itself is a class of its own; live a document says when it was made, the closing
+ * one which it closes, and who sent what completed it. */
+static void health(void **state)
+{
+	(void)state;
+	static const struct doc_context live = { .sensor_name = "w", .created_ns = 1000000000 };
+	struct rule about = login;
+	struct rec r;
+	about.text.category = "sensor_health";
+	rec_begin(&r, PROTO_dicom, 0);
+	rec_str(&r, field(PROTO_dicom, "dicom.user_identity.type"), "none");
+	struct alert a = { .rule = &about,
+		.first_id = "e1-0",
+		.event = rec_event(&r),
+		.level = LEVEL_MEDIUM,
+		.count = 2,
+		.closing = true };
+	a.reason.n = 1;
+	a.reason.item[0].item = "dicom.user_identity.type";
+	alert_json(doc, &live, &a);
+	struct bytes line = mask_line(mask, json_nested(doc));
+	static const char *const parts[] = { "\"class\":\"health\"", "\"dataset\":\"wardwatch.health\"",
+		"\"kind\":\"event\"", "\"created\":\"1970-01-01T00:00:01.000000Z\"", "\"first_id\":\"e1-0\"",
+		"\"category\":[\"host\"]" };
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+		has(line, parts[i]);
+	a.level = LEVEL_HIGH;
+	a.closing = false;
+	alert_json(doc, &context, &a);
+	line = mask_line(mask, json_nested(doc));
+	has(line, "\"kind\":\"alert\"");
+	assert_true(bytes_find(line, 0, bytes_str("first_id")) == line.n);
+	rec_from(&r, "10.20.30.40", NULL);
+	rec_event(&r)->dir = DIR_SERVER;
+	a.rule = &login;
+	alert_json(doc, &context, &a);
+	has(mask_line(mask, json_nested(doc)), "\"sender\":\"destination\"");
+}
+
+/* A reason begins with no joint where there is nothing before it, and no list of addresses is empty. */
+static void no_conversation(void **state)
+{
+	(void)state;
+	struct rec r;
+	rec_begin(&r, PROTO_sensor, 0);
+	rec_ports(&r, 0, 0);
+	rec_str(&r, 0, "one");
+	struct alert a = { .rule = &login, .event = rec_event(&r), .count = 3 };
+	alert_json(doc, &context, &a);
+	struct bytes line = mask_line(mask, json_nested(doc));
+	has(line, "\"reason\":\"3 messages\"");
+	assert_true(bytes_find(line, 0, bytes_str("related")) == line.n);
+}
+
 /* Nested under wardwatch.event, a field may not be another's object. */
 static void names_nest(void **state)
 {
@@ -315,6 +369,8 @@ int main(void)
 		cmocka_unit_test(alert),
 		cmocka_unit_test(correlation),
 		cmocka_unit_test(asked_of_devices),
+		cmocka_unit_test(health),
+		cmocka_unit_test(no_conversation),
 		cmocka_unit_test(names_nest),
 	};
 	struct limits limits;
