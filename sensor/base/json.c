@@ -322,6 +322,12 @@ void json_time(struct json_doc *d, const char *key, uint64_t ns)
 	add_quoted(d, key, s);
 }
 
+void json_raw(struct json_doc *d, const char *key, struct bytes v)
+{
+	if (v.n)
+		add_raw(d, key, v.p, v.n);
+}
+
 void json_list(struct json_doc *d, const char *key)
 {
 	if (!pair_begin(d, key, 0))

@@ -48,6 +48,8 @@ void json_mac(struct json_doc *d, const char *key, const struct mac *v);
 void json_hex(struct json_doc *d, const char *key, struct bytes v); /* lower case */
 void json_time(struct json_doc *d, const char *key, uint64_t ns_since_1970);
 void json_list(struct json_doc *d, const char *key);
+/* A value that is JSON already and may be shown, such as a slice of base/json_read.h. */
+void json_raw(struct json_doc *d, const char *key, struct bytes v);
 
 /* One line without LF, valid until the next call on d. Nested: {"source":{"ip":...}}; that a key is both a
  * value and the beginning of another key is our bug (ASSERT). */

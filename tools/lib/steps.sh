@@ -4,7 +4,7 @@
 build_packages=(gcc cmake ninja-build pkg-config libpcap-dev libndpi-dev libyaml-dev libssl-dev zlib1g-dev
 	libvectorscan-dev libsqlite3-dev libseccomp-dev libcap-ng-dev libhiredis-dev ieee-data)
 test_packages=(git libcmocka-dev clang clang-format libclang-rt-dev python3 python3-yaml tshark jq iproute2
-	redis-server rsyslog openssl)
+	redis-server rsyslog rsyslog-openssl openssl python3-jsonschema)
 
 # need PACKAGE...: installs those that are missing; says so before it does.
 need() {
