@@ -57,9 +57,10 @@ static void bad(void **state)
 		"\"\xff\"", "\"\xc0\x80\"", "{\"a\":1,\"a\":2}", "{\"b\":1,\"a\":2,\"b\":3}",
 		"{\"a\":{\"b\":1,\"b\":1}}", "{a:1}", "'a'" };
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-		if (takes(texts[i]))
-			print_error("taken: %s\n", texts[i]);
-		assert_false(takes(texts[i]));
+		bool taken = takes(texts[i]);
+		if (taken)
+			print_error("taken: number %zu\n", i);
+		assert_false(taken);
 	}
 }
 
