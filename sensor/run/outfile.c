@@ -52,6 +52,19 @@ bool outfile_flush(struct outfile *o)
 	return fflush(o->final) == 0;
 }
 
+static FILE *open_lines(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "a");
+	if (f && setvbuf(f, NULL, _IOFBF, LIVE_BUFFER) == 0)
+		return f;
+	if (f)
+		fclose(f);
+	else if (fd >= 0)
+		close(fd);
+	return NULL;
+}
+
 bool outfile_open_live(struct outfile *o, const char *dir, const char *name)
 {
 	*o = (struct outfile){ .final = dir ? NULL : stdout };
@@ -62,9 +75,20 @@ bool outfile_open_live(struct outfile *o, const char *dir, const char *name)
 		errno = ENOMEM;
 		return false;
 	}
-	int fd = open(o->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	o->final = fd < 0 ? NULL : fdopen(fd, "a");
-	return o->final && setvbuf(o->final, NULL, _IOFBF, LIVE_BUFFER) == 0;
+	o->final = open_lines(o->path);
+	return o->final != NULL;
+}
+
+bool outfile_reopen(struct outfile *o)
+{
+	if (!o->path)
+		return true;
+	FILE *f = outfile_flush(o) ? open_lines(o->path) : NULL;
+	if (!f)
+		return false;
+	fclose(o->final);
+	o->final = f;
+	return true;
 }
 
 /* Whole lines go out, so that who follows the file reads no half of one. */

@@ -26,6 +26,8 @@ bool outfile_open(struct outfile *o, const char *dir, const char *name);
 bool outfile_open_live(struct outfile *o, const char *dir, const char *name);
 bool outfile_put(struct outfile *o, struct bytes line, struct mask *m); /* without LF */
 bool outfile_flush(struct outfile *o);                                  /* live */
+/* Live: a file that was renamed is left to who did it, and a new one begun. False: the old one goes on. */
+bool outfile_reopen(struct outfile *o);
 bool outfile_finish(struct outfile *o, struct mask *m);
 bool outfile_commit(struct outfile *o);
 void outfile_close(struct outfile *o);

@@ -115,6 +115,15 @@ bool outputs_flush(struct outputs *o)
 	return outputs_ok(o);
 }
 
+const char *outputs_reopen(struct outputs *o)
+{
+	const char *wrong = NULL;
+	for (size_t i = 0; i < o->n && outputs_ok(o); i++)
+		if (o->sinks[i]->reopen && !o->sinks[i]->reopen(o->sinks[i]))
+			wrong = o->sinks[i]->name;
+	return wrong;
+}
+
 void outputs_zones(struct outputs *o, const struct zones *z)
 {
 	for (size_t i = 0; i < o->n; i++)

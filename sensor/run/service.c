@@ -62,6 +62,7 @@ struct run {
 	_Atomic(struct policy *) coming; /* from the telling thread to the hub; NULL: none */
 	_Atomic bool taken;              /* the hub has it */
 	_Atomic bool reload_failed;      /* to be told by the hub */
+	_Atomic bool rotated;            /* files were perhaps: for the hub */
 	_Atomic bool over;               /* the hub has ended */
 	_Atomic bool gone;               /* an interface */
 	_Atomic bool failed;             /* an output */
@@ -255,12 +256,24 @@ static void change_policies(struct run *r)
 	atomic_store_explicit(&r->taken, true, memory_order_release);
 }
 
+/* Whose lines shall go on in a new file has renamed the old one before. */
+static void begin_files(struct run *r)
+{
+	r->rotated = false;
+	const char *name = outputs_reopen(r->s->outputs);
+	if (name)
+		log_error(r->s->log, "%s cannot be begun anew, the old file goes on: %s", name,
+			strerror(errno));
+}
+
 /* Now and then. */
 static void look_around(struct run *r, uint64_t *posted_ns)
 {
 	struct figures f;
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	change_policies(r);
+	if (r->rotated)
+		begin_files(r);
 	if (r->reload_failed)
 		tell_failed_reload(r);
 	if (r->line.is_begun || now - r->saved_ns >= SAVE_NS)
@@ -349,6 +362,7 @@ static void reread(struct run *r)
 	struct diag d = { 0 };
 	char state[64];
 	*s->reload = false;
+	r->rotated = true;
 	snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%llu",
 		(unsigned long long)(clock_ns(CLOCK_MONOTONIC) / 1000));
 	telling_notify(r->telling, state);

@@ -36,6 +36,8 @@ struct sink {
 	bool (*commit)(struct sink *s);
 	/* Live: what is buffered goes out. */
 	bool (*flush)(struct sink *s);
+	/* Live: begins a new file where the old one was renamed. False: the old one goes on. */
+	bool (*reopen)(struct sink *s);
 	/* Live: other zones from now on. */
 	void (*zones)(struct sink *s, const struct zones *z);
 	/* Removes what was not committed. */
@@ -73,6 +75,9 @@ bool outputs_record(struct outputs *o, const struct event *e);
 bool outputs_alert(struct outputs *o, const struct alert *a);
 /* Live, now and then. */
 bool outputs_flush(struct outputs *o);
+/* Live: new files where the old ones were renamed. NULL, or the name of one that cannot be made (errno):
+ * there the old one goes on. */
+const char *outputs_reopen(struct outputs *o);
 void outputs_zones(struct outputs *o, const struct zones *z);
 bool outputs_finish(struct outputs *o, const struct inventory *inv, const struct run_summary *sum);
 void outputs_close(struct outputs *o);

@@ -81,6 +81,11 @@ static bool flush(struct sink *s)
 	return outfile_flush(&((struct jsonl *)s)->file);
 }
 
+static bool reopen(struct sink *s)
+{
+	return outfile_reopen(&((struct jsonl *)s)->file);
+}
+
 static void set_zones(struct sink *s, const struct zones *z)
 {
 	((struct jsonl *)s)->ctx.zones = z;
@@ -100,6 +105,7 @@ static struct jsonl *jsonl_new(const struct sink_config *c, const char *dir, con
 			.finish = finish,
 			.commit = commit,
 			.flush = live ? flush : NULL,
+			.reopen = live ? reopen : NULL,
 			.zones = set_zones,
 			.close = close_jsonl };
 		return j;

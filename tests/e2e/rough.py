@@ -91,7 +91,7 @@ def nobody_reads(net, program, folder):
 def no_room_for_state(net, program, folder):
     full = folder / "full"
     full.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k,mode=777", "none", full], check=False).returncode != 0:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k,mode=777", "none", full], check=False).returncode != 0:
         return
     try:
         p = started(net, program, folder / "state", "--state", full / "s.db", "-o", folder / "state")
@@ -117,6 +117,24 @@ def another_folder(net, program, folder):
     s.end()
 
 
+def renamed_files(net, program, folder):
+    s = service.Sensor(net, program, folder / "rotated", POLICIES, 1)
+    out = folder / "rotated" / "out"
+    replay(net)
+    check("alerts are written", s.wait(lambda: len(service.lines(out / "alerts.jsonl")) > 10))
+    for name in ("alerts", "events"):
+        (out / f"{name}.jsonl").rename(out / f"{name}.1")
+    s.process.send_signal(signal.SIGHUP)
+    check("new files are begun", s.wait(lambda: (out / "alerts.jsonl").exists() and (out / "events.jsonl").exists()))
+    check("the policies are read", s.wait(lambda: "read anew" in s.said()))
+    before = [(out / f"{name}.1").read_bytes() for name in ("alerts", "events")]
+    replay(net)
+    check("they are written", s.wait(lambda: len(service.lines(out / "events.jsonl")) > 100))
+    s.end()
+    check("the old ones are not", before == [(out / f"{name}.1").read_bytes() for name in ("alerts", "events")])
+    check("alerts in the new one", len(service.lines(out / "alerts.jsonl")) > 0)
+
+
 def main():
     program = sys.argv[1]
     if os.geteuid() != 0 or not shutil.which("ip"):
@@ -127,7 +145,8 @@ def main():
         ward.skip(f"no network namespaces here: {e}")
     try:
         with tempfile.TemporaryDirectory() as name:
-            for test in (signals_at_start, values_at_their_ends, no_room_for_state, another_folder, nobody_reads):
+            for test in (signals_at_start, values_at_their_ends, no_room_for_state, another_folder,
+                         renamed_files, nobody_reads):
                 test(net, program, Path(name))
     finally:
         for s in service.sensors:
