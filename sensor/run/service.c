@@ -4,6 +4,7 @@
 #include "run/figures.h"
 #include "run/jail.h"
 #include "run/merge.h"
+#include "run/steady.h"
 #include "run/telling.h"
 
 #include <errno.h>
@@ -42,6 +43,7 @@ struct watcher {
 	_Atomic uint64_t first_ns;
 	uint64_t posted_ns, asked_ns;
 	unsigned naps; /* how many more times a full ring is waited for: at the end, else none */
+	struct steady steady;
 	struct link links[LIVE_INTERFACES_MOST];
 	pthread_t thread;
 	bool is_running;
@@ -99,6 +101,20 @@ static void grow(_Atomic uint64_t *counter, uint64_t by)
 		counter, atomic_load_explicit(counter, memory_order_relaxed) + by, memory_order_relaxed);
 }
 
+static uint64_t steadied(struct watcher *w, uint64_t wall_ns)
+{
+	uint64_t back_ns, ns = steady_ns(&w->steady, wall_ns, w->worker.decode.last_ns, &back_ns);
+	if (back_ns) {
+		w->worker.back_ns = back_ns;
+		log_warning(w->run->s->log,
+			"the clock was set back by %llu s: times go on from where they were until the next "
+			"start",
+			(unsigned long long)(back_ns / SECOND));
+	}
+	return ns;
+}
+
+/* Links tell of the wall's time. */
 static void on_frame(void *arg, const struct frame *f)
 {
 	struct watcher *w = arg;
@@ -108,7 +124,9 @@ static void on_frame(void *arg, const struct frame *f)
 	grow(&link->packets, 1);
 	grow(&link->bytes, f->wire_bytes);
 	atomic_store_explicit(&link->last_ns, f->ts_ns, memory_order_relaxed);
-	worker_packet(&w->worker, f);
+	struct frame steady = *f;
+	steady.ts_ns = steadied(w, f->ts_ns);
+	worker_packet(&w->worker, &steady);
 }
 
 /* Live the record is lost, and counted. At the end there is nothing else to do than to wait for the hub. */
@@ -173,7 +191,7 @@ static void *watch(void *arg)
 		if (n < 0)
 			r->gone = true;
 		else if (n == 0)
-			worker_idle(&w->worker, before > LATE_NS ? before - LATE_NS : 0);
+			worker_idle(&w->worker, before > LATE_NS ? steadied(w, before - LATE_NS) : 0);
 		if (w->worker.decode.last_ns)
 			lane_done(w->lane, w->worker.decode.last_ns - 1);
 		post(w);
