@@ -1,5 +1,7 @@
 #include "run/documents.h"
 
+#include "base/digest.h"
+#include "base/hash.h"
 #include "decide/groups.h"
 #include "decide/types.h"
 
@@ -107,6 +109,52 @@ static void type_json(struct json_doc *d, const struct device *dev)
 	json_bool(d, "wardwatch.device.router", device_is_router(dev));
 }
 
+/* ---- the face of a device -------------------------------------------------------------------- */
+
+static void face_add(uint64_t face[2], const void *p, size_t n)
+{
+	for (unsigned i = 0; i < 2; i++)
+		face[i] = hash_bytes(&(struct hash_key){ face[i], i }, p, n);
+}
+
+/* Of values when they came stands for what they are: a person may stand in them. */
+static void face_of(uint64_t face[2], const struct device *dev)
+{
+	char id[DEVICE_ID] = "";
+	const struct addr *ips;
+	const struct mac *macs;
+	const uint16_t *vlans;
+	const char *type = device_type(dev);
+	struct attr_value v;
+	device_id(dev, id);
+	face_add(face, id, strlen(id));
+	face_add(face, type, strlen(type));
+	for (unsigned a = 0; a < ATTR_N; a++)
+		for (unsigned i = 0; device_attr(dev, (enum attr)a, i, &v) && (attr_rows[a].many || i == 0);
+			i++) {
+			uint64_t key[2] = { a, v.first_ns };
+			face_add(face, key, sizeof key);
+		}
+	size_t n = device_ips(dev, &ips);
+	for (size_t i = 0; i < n; i++)
+		face_add(face, ips[i].b, sizeof ips[i].b);
+	n = device_macs(dev, &macs);
+	for (size_t i = 0; i < n; i++)
+		face_add(face, macs[i].b, sizeof macs[i].b);
+	n = device_vlans(dev, &vlans);
+	for (size_t i = 0; i < n; i++)
+		face_add(face, &vlans[i], sizeof vlans[i]);
+}
+
+void device_face(const struct device *dev, char id[DEVICE_FACE])
+{
+	enum { FACE_BITS = 100 };
+	uint64_t face[2] = { 0 };
+	face_of(face, dev);
+	memcpy(id, "a1-", 3);
+	base32hex(bytes_of(face, sizeof face), FACE_BITS, id + 3);
+}
+
 void device_json(struct json_doc *d, const struct doc_context *ctx, const struct device *dev)
 {
 	static const struct {
@@ -121,7 +169,7 @@ void device_json(struct json_doc *d, const struct doc_context *ctx, const struct
 		{ ATTR_AE_TITLE, "wardwatch.device.ae_titles" },
 		{ ATTR_SERVICE_OFFERED, "wardwatch.device.services" },
 		{ ATTR_SERVICE_USED, "wardwatch.device.clients_of" } };
-	char id[DEVICE_ID];
+	char id[DEVICE_ID], face[DEVICE_FACE];
 	uint64_t first, last;
 	json_reset(d);
 	device_id(dev, id);
@@ -134,6 +182,8 @@ void device_json(struct json_doc *d, const struct doc_context *ctx, const struct
 	json_list(d, "event.type");
 	json_text(d, "event.type", "info");
 	json_text(d, "event.action", "device_seen");
+	device_face(dev, face);
+	json_text(d, "event.id", face);
 	json_text(d, "event.dataset", "wardwatch.asset");
 	json_text(d, "event.module", "wardwatch");
 	json_text(d, "wardwatch.class", "asset");

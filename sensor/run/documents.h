@@ -11,6 +11,8 @@
 #include "base/json.h"
 #include "decide/alert.h"
 #include "packet/categories.h"
+#include "run/outbox.h"
+#include "run/vitals.h"
 
 struct doc_context {
 	const char *sensor_name;   /* observer.name */
@@ -26,6 +28,26 @@ void event_json(struct json_doc *d, const struct doc_context *ctx, const struct 
 void alert_json(struct json_doc *d, const struct doc_context *ctx, const struct alert *a);
 /* An ECS document of kind asset. */
 void device_json(struct json_doc *d, const struct doc_context *ctx, const struct device *dev);
+
+/* The event.id of a device's document: another one when what is known of the device is, the same while only
+ * time goes on. */
+enum { DEVICE_FACE = 24 };
+void device_face(const struct device *dev, char id[DEVICE_FACE]);
+/* What the sensor says of itself, of kind event, or alert when it is severe (section 8). */
+struct health_note {
+	const char *action;   /* "redis_oom" */
+	const char *sentence; /* ours: nothing from the wire */
+	enum level level;
+	/* Documents that were lost, by class and level, and when. */
+	bool has_lost;
+	uint64_t lost[OUTBOX_CLASSES][LEVELS];
+	uint64_t from_ms, to_ms;
+	const struct vitals *vitals; /* a minute's figures; or NULL */
+};
+enum { HEALTH_ID = 24 };
+/* number: tells equal notes of one moment apart. */
+void health_json(struct json_doc *d, const struct doc_context *ctx, const struct health_note *n,
+	uint64_t now_ns, uint64_t number, char id[HEALTH_ID]);
 
 /* ---- shared by the three ------------------------------------------------------------------ */
 

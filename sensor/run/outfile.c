@@ -9,31 +9,8 @@
 
 enum { LIVE_BUFFER = 1 << 18 };
 
-/* A file without a name, or (file systems without O_TMPFILE) one whose name is gone at once. */
-static int unnamed_file(const char *dir)
-{
-	int fd = open(dir, O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600);
-	char *name;
-	if (fd >= 0 || asprintf(&name, "%s/.wardwatch.XXXXXX", dir) < 0)
-		return fd;
-	fd = mkostemp(name, O_CLOEXEC);
-	if (fd >= 0)
-		unlink(name);
-	free(name);
-	return fd;
-}
-
-static FILE *stream_of(int fd)
-{
-	FILE *f = fd < 0 ? NULL : fdopen(fd, "w+");
-	if (!f && fd >= 0)
-		close(fd);
-	return f;
-}
-
 bool outfile_open(struct outfile *o, const char *dir, const char *name)
 {
-	const char *tmp = getenv("TMPDIR");
 	*o = (struct outfile){ 0 };
 	if (dir && asprintf(&o->path, "%s/%s", dir, name) < 0)
 		o->path = NULL;
@@ -42,8 +19,7 @@ bool outfile_open(struct outfile *o, const char *dir, const char *name)
 		errno = ENOMEM;
 		return false;
 	}
-	o->spool = stream_of(unnamed_file(dir ? dir : tmp && *tmp ? tmp : "/tmp"));
-	return o->spool != NULL;
+	return spool_open(&o->spool, dir);
 }
 
 bool outfile_flush(struct outfile *o)
@@ -103,10 +79,7 @@ static bool put_live(struct outfile *o, struct bytes line, struct mask *m)
 
 bool outfile_put(struct outfile *o, struct bytes line, struct mask *m)
 {
-	if (!o->spool)
-		return put_live(o, line, m);
-	uint32_t n = (uint32_t)line.n;
-	return fwrite(&n, sizeof n, 1, o->spool) == 1 && fwrite(line.p, 1, n, o->spool) == n;
+	return o->spool.file ? spool_put(&o->spool, line) : put_live(o, line, m);
 }
 
 static bool open_final(struct outfile *o)
@@ -123,39 +96,23 @@ static bool open_final(struct outfile *o)
 		errno = why;
 		return false;
 	}
-	o->final = stream_of(fd);
+	o->final = fdopen(fd, "w");
+	if (!o->final)
+		close(fd);
 	return o->final != NULL;
 }
 
-/* A line of the spool, opened. The buffer holds the longest line that json_nested can give. */
-static bool copy_line(struct outfile *o, struct mask *m, uint8_t *buffer, uint32_t n)
+static bool copy_line(void *arg, struct bytes line)
 {
-	if (fread(buffer, 1, n, o->spool) != n)
-		return false;
-	struct bytes line = mask_line(m, bytes_of(buffer, n));
-	return fwrite(line.p, 1, line.n, o->final) == line.n && fputc('\n', o->final) != EOF;
+	FILE *f = ((struct outfile *)arg)->final;
+	return fwrite(line.p, 1, line.n, f) == line.n && fputc('\n', f) != EOF;
 }
 
 bool outfile_finish(struct outfile *o, struct mask *m)
 {
-	uint32_t n, cap = 0;
-	uint8_t *buffer = NULL;
-	if (!o->spool)
+	if (!o->spool.file)
 		return outfile_flush(o);
-	if (fflush(o->spool) != 0 || fseek(o->spool, 0, SEEK_SET) != 0 || !open_final(o))
-		return false;
-	bool ok = true;
-	while (ok && fread(&n, sizeof n, 1, o->spool) == 1) {
-		if (n > cap) {
-			uint8_t *bigger = realloc(buffer, n);
-			ok = bigger != NULL;
-			buffer = bigger ? bigger : buffer;
-			cap = bigger ? n : cap;
-		}
-		ok = ok && copy_line(o, m, buffer, n);
-	}
-	free(buffer);
-	ok = ok && !ferror(o->spool) && fflush(o->final) == 0;
+	bool ok = open_final(o) && spool_each(&o->spool, m, copy_line, o) && fflush(o->final) == 0;
 	/* Some file systems tell of a full disk only now. */
 	return ok && (!o->path || fsync(fileno(o->final)) == 0);
 }
@@ -173,8 +130,7 @@ bool outfile_commit(struct outfile *o)
 
 void outfile_close(struct outfile *o)
 {
-	if (o->spool)
-		fclose(o->spool);
+	spool_close(&o->spool);
 	if (o->final && o->path)
 		fclose(o->final);
 	if (o->final && o->temp)

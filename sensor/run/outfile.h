@@ -11,14 +11,13 @@
 #ifndef WW_RUN_OUTFILE_H
 #define WW_RUN_OUTFILE_H
 
-#include "decide/mask.h"
-
-#include <stdio.h>
+#include "run/spool.h"
 
 struct outfile {
-	FILE *spool, *final; /* live: no spool */
-	size_t waiting;      /* live: bytes in the buffer */
-	char *path, *temp;   /* NULL: standard output */
+	struct spool spool; /* live: not open */
+	FILE *final;
+	size_t waiting;    /* live: bytes in the buffer */
+	char *path, *temp; /* NULL: standard output */
 };
 
 /* dir NULL: standard output, the spool in TMPDIR or /tmp. After false outfile_close is still allowed. */

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SINKS = 6 };
+enum { SINKS = 7 };
 
 struct outputs {
 	struct sink *sinks[SINKS];
@@ -65,7 +65,9 @@ static bool open_all(struct outputs *o, const struct sink_config *c)
 	}
 	if (c->json && !add(o, sink_alerts_new(c, true), "alerts for standard output"))
 		return false;
-	return !c->page || add(o, sink_page_new(c), "the page");
+	if (c->page && !add(o, sink_page_new(c), "the page"))
+		return false;
+	return !c->shipper || add(o, sink_ship_new(c), "Redis and syslog");
 }
 
 struct outputs *outputs_new(const struct sink_config *c)

@@ -12,6 +12,8 @@
 #include "decide/mask.h"
 #include "run/documents.h"
 
+struct shipper;
+
 /* What a run was, for the page's head and summary.json. */
 struct run_summary {
 	const char *const *inputs;
@@ -52,7 +54,8 @@ struct sink_config {
 		    */
 	bool page; /* the page on standard output */
 	struct doc_context doc;
-	struct mask *mask; /* the caller's, kept until outputs_close */
+	struct shipper *shipper; /* to Redis and syslog; NULL: neither */
+	struct mask *mask;       /* the caller's, kept until outputs_close */
 };
 
 /* NULL: no memory; errno says why. */
@@ -63,6 +66,7 @@ struct sink *sink_events_new(const struct sink_config *c);
 struct sink *sink_no_events_new(const struct sink_config *c);
 struct sink *sink_summary_new(const struct sink_config *c);
 struct sink *sink_page_new(const struct sink_config *c);
+struct sink *sink_ship_new(const struct sink_config *c);
 
 /* All outputs of a run. Each function returns false once something failed; outputs_error is then one sentence
  * that says what. */

@@ -1,5 +1,7 @@
 #include "run/state.h"
 
+#include "base/hash.h"
+#include "base/map.h"
 #include "decide/baseline.h"
 #include "decide/inventory_state.h"
 
@@ -49,6 +51,8 @@ bool state_restore(struct store *store, struct inventory *inv, struct policy_run
 
 /* ---- saving -------------------------------------------------------------------------------------------- */
 
+enum { TOLD = 65536 };
+
 struct state {
 	const struct inventory *inv;
 	struct baseline_run *baselines;
@@ -58,6 +62,9 @@ struct state {
 	struct doc_context context;
 	struct device_state last;
 	bool devices_done;
+	/* Faces told, by a hash of the device's id: where two share a place, both are told more often. */
+	uint64_t *told;
+	uint64_t *told_last, told_before;
 	bool swept, whole; /* once; the sweep that ended last was the first */
 };
 
@@ -73,7 +80,8 @@ struct state *state_new(const struct inventory *inv, struct policy_run *policy, 
 		.context = *doc,
 		.saver = inventory_saver_new(inv, mask),
 		.doc = json_new() };
-	if (s->saver && s->doc)
+	s->told = map_new(TOLD * sizeof *s->told);
+	if (s->saver && s->doc && s->told)
 		return s;
 	state_free(s);
 	return NULL;
@@ -86,6 +94,7 @@ void state_free(struct state *s)
 	inventory_saver_free(s->saver);
 	if (s->doc)
 		json_free(s->doc);
+	map_free(s->told, TOLD * sizeof *s->told);
 	free(s);
 }
 
@@ -97,10 +106,24 @@ static void device_record(struct state *s, const struct device_state *d, struct 
 		.last_ns = d->last_ns,
 		.state = d->state };
 	memcpy(out->id, d->id, DEVICE_ID);
+	s->told_last = NULL;
 	if (d->is_listed) {
 		device_json(s->doc, &s->context, d->device);
 		out->document = mask_line(s->mask, json_nested(s->doc));
+		out->is_news = is_news(s, d->device, d->id);
 	}
+}
+
+static bool is_news(struct state *s, const struct device *dev, const char *id)
+{
+	static const struct hash_key key = { 0x666163652d6f662d, 0x612d646576696365 };
+	char face[DEVICE_FACE];
+	device_face(dev, face);
+	uint64_t now = hash_bytes(&key, face, strlen(face));
+	s->told_last = &s->told[hash_bytes(&key, id, strlen(id)) % TOLD];
+	s->told_before = *s->told_last;
+	*s->told_last = now;
+	return now != s->told_before;
 }
 
 static bool next_baseline(struct state *s, struct store_record *out)
@@ -142,6 +165,8 @@ void state_again(struct state *s)
 		baselines_save_again(s->baselines);
 	else
 		inventory_save_again(s->saver, &s->last);
+	if (!s->devices_done && s->told_last)
+		*s->told_last = s->told_before;
 }
 
 void state_all(struct state *s)

@@ -35,6 +35,7 @@ struct store_record {
 	uint64_t observations; /* of a baseline's key */
 	struct bytes document; /* a line of devices.jsonl, opened; empty: it is not listed */
 	struct bytes state;    /* what store_each gives back */
+	bool is_news;          /* of a device: its document says something new (documents.h, device_face) */
 };
 
 /* What the records of this run stand in. */

@@ -119,6 +119,8 @@ static bool write_one(struct store_line *l, struct store *s, const struct packed
 	l->is_skipped = is_end ? false : was_skipped;
 	if (was_skipped)
 		return true;
+	if (l->on_device && r.kind == STORE_DEVICE)
+		l->on_device(l->arg, &r);
 	bool fine = store_is_open(s) || store_begin(s);
 	fine = fine && (is_end ? store_commit(s, &p->run) : store_put(s, &r));
 	if (fine)

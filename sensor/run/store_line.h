@@ -16,6 +16,9 @@ struct store_line {
 	struct ring ring;
 	_Atomic bool lost; /* the shipper to the hub: a save was not written */
 	bool is_skipped;   /* shipper: the rest of that save */
+	/* Shipper: each device of a save, before it is written; may be NULL. */
+	void (*on_device)(void *arg, const struct store_record *r);
+	void *arg;
 	/* hub */
 	bool is_begun, is_ending;
 };
