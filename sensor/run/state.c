@@ -98,6 +98,18 @@ void state_free(struct state *s)
 	free(s);
 }
 
+static bool is_news(struct state *s, const struct device *dev, const char *id)
+{
+	static const struct hash_key key = { 0x666163652d6f662d, 0x612d646576696365 };
+	char face[DEVICE_FACE];
+	device_face(dev, face);
+	uint64_t now = hash_bytes(&key, face, strlen(face));
+	s->told_last = &s->told[hash_bytes(&key, id, strlen(id)) % TOLD];
+	s->told_before = *s->told_last;
+	*s->told_last = now;
+	return now != s->told_before;
+}
+
 static void device_record(struct state *s, const struct device_state *d, struct store_record *out)
 {
 	*out = (struct store_record){ .kind = d->device ? STORE_DEVICE : STORE_GONE,
@@ -112,18 +124,6 @@ static void device_record(struct state *s, const struct device_state *d, struct 
 		out->document = mask_line(s->mask, json_nested(s->doc));
 		out->is_news = is_news(s, d->device, d->id);
 	}
-}
-
-static bool is_news(struct state *s, const struct device *dev, const char *id)
-{
-	static const struct hash_key key = { 0x666163652d6f662d, 0x612d646576696365 };
-	char face[DEVICE_FACE];
-	device_face(dev, face);
-	uint64_t now = hash_bytes(&key, face, strlen(face));
-	s->told_last = &s->told[hash_bytes(&key, id, strlen(id)) % TOLD];
-	s->told_before = *s->told_last;
-	*s->told_last = now;
-	return now != s->told_before;
 }
 
 static bool next_baseline(struct state *s, struct store_record *out)
