@@ -117,7 +117,7 @@ static void face_add(uint64_t face[2], const void *p, size_t n)
 		face[i] = hash_bytes(&(struct hash_key){ face[i], i }, p, n);
 }
 
-/* Of values when they came stands for what they are: a person may stand in them. */
+/* Of values in which a person may stand, when they came stands for what they are. */
 static void face_of(uint64_t face[2], const struct device *dev)
 {
 	char id[DEVICE_ID] = "";
@@ -132,8 +132,11 @@ static void face_of(uint64_t face[2], const struct device *dev)
 	for (unsigned a = 0; a < ATTR_N; a++)
 		for (unsigned i = 0; device_attr(dev, (enum attr)a, i, &v) && (attr_rows[a].many || i == 0);
 			i++) {
-			uint64_t key[2] = { a, v.first_ns };
-			face_add(face, key, sizeof key);
+			face_add(face, &a, sizeof a);
+			if (attr_rows[a].privacy == OPEN)
+				face_add(face, v.value.p, v.value.n);
+			else
+				face_add(face, &v.first_ns, sizeof v.first_ns);
 		}
 	size_t n = device_ips(dev, &ips);
 	for (size_t i = 0; i < n; i++)
