@@ -114,6 +114,16 @@ static void devices_options(void)
 #undef DEVICES_OPTION
 }
 
+static void alerts_options(void)
+{
+	char head[64];
+#define ALERTS_OPTION(name, argument, sentence)                                                              \
+	snprintf(head, sizeof head, "--%s", name);                                                           \
+	row(head, argument, sentence);
+#include "run/alerts.def"
+#undef ALERTS_OPTION
+}
+
 static void settings(void)
 {
 	char said[512];
@@ -152,8 +162,8 @@ int main(int argc, char **argv)
 		void (*fill)(void);
 	} parts[] = { { "@OPTIONS@\n", options }, { "@POLICY_COMMANDS@\n", policy_commands },
 		{ "@POLICY_OPTIONS@\n", policy_options }, { "@STATUS_OPTIONS@\n", status_options },
-		{ "@DEVICES_OPTIONS@\n", devices_options }, { "@SETTINGS@\n", settings },
-		{ "@LIMITS@\n", limits }, { "@COUNTERS@\n", counters } };
+		{ "@DEVICES_OPTIONS@\n", devices_options }, { "@ALERTS_OPTIONS@\n", alerts_options },
+		{ "@SETTINGS@\n", settings }, { "@LIMITS@\n", limits }, { "@COUNTERS@\n", counters } };
 	enum { PARTS = sizeof parts / sizeof *parts };
 	char line[1024];
 	if (argc != 3)

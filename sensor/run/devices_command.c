@@ -1,28 +1,20 @@
 #include "run/devices_command.h"
 
-#include "base/json.h"
 #include "decide/types.h"
-#include "run/columns.h"
+#include "run/asking.h"
 #include "run/options.h"
 #include "run/store.h"
 
 #include <errno.h>
-#include <getopt.h>
-#include <sqlite3.h>
-#include <stdarg.h>
 #include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
 
-static const struct {
-	const char *name, *argument, *sentence;
-} rows[] = {
+static const struct asking_option rows[] = {
 #define DEVICES_OPTION(name, argument, sentence) { name, argument, sentence },
 #include "run/devices.def"
 #undef DEVICES_OPTION
 };
 
-enum { ROWS = sizeof rows / sizeof *rows, BUSY_MS = 5000, TABLE_COLUMNS = 8 };
+enum { TABLE_COLUMNS = 8 };
 enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV };
 
 struct wish {
@@ -34,17 +26,7 @@ struct wish {
 	bool help;
 };
 
-static bool wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static bool wrong(const char *format, ...)
-{
-	va_list args;
-	va_start(args, format);
-	fputs("wardwatch: devices: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
-	va_end(args);
-	return false;
-}
+#define wrong(...) asking_wrong("devices", __VA_ARGS__)
 
 /* ---- what is asked for ----------------------------------------------------------------------------------
  */
@@ -66,50 +48,6 @@ static bool want_type(struct wish *w, const char *text)
 		    : wrong("--type %s: there is no such type", text);
 }
 
-static bool is_like(const char *text, const char *form)
-{
-	for (; *text && *form; text++, form++)
-		if (*form == '0' ? !ascii_digit(*text) : *text != *form)
-			return false;
-	return *text == *form;
-}
-
-/* 24h, 7d: so long ago. */
-static bool want_ago(struct wish *w, const char *text)
-{
-	static const struct {
-		char unit;
-		long seconds;
-	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }, { 'w', 7 * 86400 } };
-	char *end;
-	long n = strtol(text, &end, 10);
-	for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-		if (ascii_digit(*text) && n > 0 && n < 100000 && end[0] == units[i].unit && !end[1]) {
-			time_t then = time(NULL) - n * units[i].seconds;
-			time_text(then > 0 ? (uint64_t)then * 1000000000u : 0, w->since);
-			return true;
-		}
-	return false;
-}
-
-/* Times are compared as text: what is left out of one sorts before all that begins with it. */
-static bool want_since(struct wish *w, const char *text)
-{
-	static const char *const forms[] = { "0000-00-00", "0000-00-00T00:00", "0000-00-00T00:00:00",
-		"0000-00-00T00:00Z", "0000-00-00T00:00:00Z", "0000-00-00T00:00:00.000000Z" };
-	if (want_ago(w, text))
-		return true;
-	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
-		if (is_like(text, forms[i])) {
-			snprintf(w->since, sizeof w->since, "%s", text);
-			size_t n = strlen(w->since);
-			if (n < TIME_TEXT - 1 && w->since[n - 1] == 'Z')
-				w->since[n - 1] = 0;
-			return true;
-		}
-	return wrong("--since %s: a time like 2026-03-01 or 2026-03-01T14:30, or 24h or 7d", text);
-}
-
 static bool want_vlan(struct wish *w, const char *text)
 {
 	char *end;
@@ -118,8 +56,9 @@ static bool want_vlan(struct wish *w, const char *text)
 	       wrong("--vlan %s: a number from 1 to 4094 is needed", text);
 }
 
-static bool take(struct wish *w, const char *name, const char *value)
+static bool take(void *arg, const char *name, const char *value)
 {
+	struct wish *w = arg;
 	if (strcmp(name, "state") == 0)
 		w->state = value;
 	else if (strcmp(name, "type") == 0)
@@ -129,7 +68,7 @@ static bool take(struct wish *w, const char *name, const char *value)
 	else if (strcmp(name, "vlan") == 0)
 		return want_vlan(w, value);
 	else if (strcmp(name, "since") == 0)
-		return want_since(w, value);
+		return asking_since("devices", value, w->since);
 	else if (strcmp(name, "json") == 0)
 		w->format = FORMAT_JSON;
 	else if (strcmp(name, "csv") == 0)
@@ -137,35 +76,6 @@ static bool take(struct wish *w, const char *name, const char *value)
 	else
 		w->help = true;
 	return true;
-}
-
-static bool parse(struct wish *w, int argc, char **argv)
-{
-	struct option longs[ROWS + 1] = { { 0 } };
-	*w = (struct wish){ .state = STORE_DEFAULT, .vlan = -1 };
-	for (int i = 0; i < ROWS; i++)
-		longs[i] = (struct option){ rows[i].name, *rows[i].argument ? required_argument : no_argument,
-			NULL, i + 1 };
-	optind = 0;
-	opterr = 0;
-	for (int got; (got = getopt_long(argc, argv, ":h", longs, NULL)) != -1;) {
-		if (got == '?' || got == ':')
-			return wrong("%s %s (--help lists the options)", argv[optind - 1],
-				got == ':' ? "needs an argument" : "is not an option");
-		if (!take(w, got == 'h' ? "help" : rows[got - 1].name, optarg))
-			return false;
-	}
-	return optind == argc || wrong("%s: no such word (--help lists the options)", argv[optind]);
-}
-
-static int help(void)
-{
-	puts("Usage: wardwatch devices [options]\nThe devices that a state file knows.\n");
-	for (size_t i = 0; i < ROWS; i++)
-		printf("  --%s%s%-*s %s\n", rows[i].name, *rows[i].argument ? " " : "",
-			(int)(14 - strlen(rows[i].name) - (*rows[i].argument != 0)), rows[i].argument,
-			rows[i].sentence);
-	return fflush(stdout) == 0 ? EXIT_GOOD : EXIT_WRONG;
 }
 
 /* ---- asking the file --------------------------------------------------------------------------------------
@@ -226,45 +136,11 @@ enum column {
 
 static struct bytes column(sqlite3_stmt *q, enum column c)
 {
-	const unsigned char *p = sqlite3_column_text(q, (int)c);
-	return bytes_of(p ? (const char *)p : "", p ? (size_t)sqlite3_column_bytes(q, (int)c) : 0);
-}
-
-static int64_t ask(sqlite3 *db, const char *sql)
-{
-	sqlite3_stmt *q = NULL;
-	int64_t v = -1;
-	if (sqlite3_prepare_v2(db, sql, -1, &q, NULL) == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW)
-		v = sqlite3_column_int64(q, 0);
-	sqlite3_finalize(q);
-	return v;
-}
-
-static bool open_state(sqlite3 **db, const struct wish *w)
-{
-	if (access(w->state, R_OK) != 0)
-		return wrong("%s: %s; --state names the file", w->state, strerror(errno));
-	if (sqlite3_open_v2(w->state, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK ||
-		sqlite3_busy_timeout(*db, BUSY_MS) != SQLITE_OK ||
-		sqlite3_create_function(*db, "type_rank", 1, SQLITE_UTF8, NULL, type_rank, NULL, NULL) !=
-			SQLITE_OK)
-		return wrong(
-			"%s: cannot be opened: %s", w->state, *db ? sqlite3_errmsg(*db) : "out of memory");
-	int64_t id = ask(*db, "PRAGMA application_id"), version = ask(*db, "PRAGMA user_version");
-	if (id < 0)
-		return wrong("%s: cannot be read: %s", w->state, sqlite3_errmsg(*db));
-	if (id != STORE_APPLICATION)
-		return wrong("%s: is no state file of wardwatch", w->state);
-	return version <= STORE_VERSION || wrong("%s: was written by a newer wardwatch", w->state);
+	return asking_column(q, (int)c);
 }
 
 /* ---- showing ----------------------------------------------------------------------------------------------
  */
-
-struct table {
-	char (*cells)[CELL];
-	size_t n, cap; /* rows */
-};
 
 static void csv_field(struct bytes v, bool first)
 {
@@ -293,13 +169,6 @@ static void csv_row(sqlite3_stmt *q)
 	fputs("\r\n", stdout); /* RFC 4180 */
 }
 
-static void cell(char out[CELL], const char *before, struct bytes v, const char *behind)
-{
-	char text[CELL - 16];
-	term_escape(v, text, sizeof text);
-	snprintf(out, CELL, "%s%s%s", before, text, behind);
-}
-
 static void maker_cell(char out[CELL], sqlite3_stmt *q)
 {
 	char maker[CELL / 2], model[CELL / 2 - 1];
@@ -309,7 +178,7 @@ static void maker_cell(char out[CELL], sqlite3_stmt *q)
 	if (a.n || b.n)
 		snprintf(out, CELL, "%s%s%s", maker, a.n && b.n ? " " : "", b.n ? model : " (model unknown)");
 	else
-		cell(out, card.n ? "network card: " : "-", card, "");
+		asking_cell(out, card.n ? "network card: " : "-", card, "");
 }
 
 static void address_cell(char out[CELL], sqlite3_stmt *q)
@@ -321,10 +190,10 @@ static void address_cell(char out[CELL], sqlite3_stmt *q)
 		others += all.p[i] == ' ';
 	if (ip.n == 0) {
 		struct bytes mac = bytes_first(macs, bytes_chr(macs, 0, ' '));
-		cell(out, via.n ? "via " : mac.n ? "" : "-", via.n ? via : mac, "");
+		asking_cell(out, via.n ? "via " : mac.n ? "" : "-", via.n ? via : mac, "");
 		return;
 	}
-	cell(out, "", ip, "");
+	asking_cell(out, "", ip, "");
 	if (others)
 		snprintf(out + strlen(out), CELL - strlen(out), " +%zu", others);
 }
@@ -333,40 +202,34 @@ static void vlan_cell(char out[CELL], sqlite3_stmt *q)
 {
 	struct bytes all = column(q, COL_VLANS);
 	size_t first = bytes_chr(all, 0, ' '), second = bytes_chr(all, first + 1, ' ');
-	cell(out, all.n ? "" : "-", bytes_first(all, second), second < all.n ? "..." : "");
+	asking_cell(out, all.n ? "" : "-", bytes_first(all, second), second < all.n ? "..." : "");
 	char *blank = strchr(out, ' ');
 	if (blank)
 		*blank = ',';
 }
 
-static bool table_row(struct table *t, sqlite3_stmt *q)
+static bool table_row(struct asking_table *t, sqlite3_stmt *q)
 {
-	if (t->n == t->cap) {
-		size_t cap = t->cap ? 2 * t->cap : 64;
-		void *bigger = realloc(t->cells, cap * TABLE_COLUMNS * sizeof *t->cells);
-		if (!bigger)
-			return false;
-		t->cells = bigger;
-		t->cap = cap;
-	}
-	char(*out)[CELL] = t->cells + t->n++ * TABLE_COLUMNS;
+	char(*out)[CELL] = asking_row(t, TABLE_COLUMNS);
+	if (!out)
+		return false;
 	const struct type_row *type = type_find(column(q, COL_TYPE));
 	bool router = sqlite3_column_int(q, COL_ROUTER) && (!type || type->group == GROUP_UNKNOWN);
 	struct bytes version = column(q, COL_VERSION), name = column(q, COL_NAME);
-	cell(out[0], "", bytes_str(type ? type->words : "unknown"), router ? " (router)" : "");
+	asking_cell(out[0], "", bytes_str(type ? type->words : "unknown"), router ? " (router)" : "");
 	maker_cell(out[1], q);
-	cell(out[2], version.n ? "" : "-", version, "");
+	asking_cell(out[2], version.n ? "" : "-", version, "");
 	address_cell(out[3], q);
 	vlan_cell(out[4], q);
-	cell(out[5], "", column(q, COL_CONFIDENCE), "%");
+	asking_cell(out[5], "", column(q, COL_CONFIDENCE), "%");
 	/* To the minute; the bytes behind it are in --csv. */
-	cell(out[6], "", bytes_first(column(q, COL_LAST), sizeof "2026-03-01T08:00" - 1), "");
+	asking_cell(out[6], "", bytes_first(column(q, COL_LAST), sizeof "2026-03-01T08:00" - 1), "");
 	bool is_named = !bytes_eq(name, column(q, COL_ADDRESS));
-	cell(out[7], is_named ? "" : "-", is_named ? name : bytes_of("", 0), "");
+	asking_cell(out[7], is_named ? "" : "-", is_named ? name : bytes_of("", 0), "");
 	return true;
 }
 
-static void print_table(const struct table *t)
+static void print_table(const struct asking_table *t)
 {
 	static const struct columns columns = { .n = TABLE_COLUMNS,
 		.heads = { "TYPE", "MAKER AND MODEL", "VERSION", "ADDRESS", "VLAN", "SURE", "LAST SEEN (UTC)",
@@ -385,10 +248,10 @@ static void print_table(const struct table *t)
 
 static bool show(sqlite3 *db, const struct wish *w)
 {
-	struct table t = { 0 };
+	struct asking_table t = { 0 };
 	sqlite3_stmt *q = NULL;
-	int got = sqlite3_prepare_v2(db, columns_sql, -1, &q, NULL);
-	bool fine = got == SQLITE_OK;
+	int got = sqlite3_create_function(db, "type_rank", 1, SQLITE_UTF8, NULL, type_rank, NULL, NULL);
+	bool fine = got == SQLITE_OK && sqlite3_prepare_v2(db, columns_sql, -1, &q, NULL) == SQLITE_OK;
 	sqlite3_bind_text(q, 1, w->type, -1, SQLITE_STATIC);
 	sqlite3_bind_text(q, 2, w->maker, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(q, 3, w->vlan);
@@ -417,13 +280,19 @@ static bool show(sqlite3 *db, const struct wish *w)
 
 int devices_command(int argc, char **argv)
 {
-	struct wish w;
+	struct wish w = { .state = STORE_DEFAULT, .vlan = -1 };
+	const struct asking a = { .command = "devices",
+		.about = "The devices that a state file knows.",
+		.options = rows,
+		.n_options = sizeof rows / sizeof *rows,
+		.take = take,
+		.arg = &w };
 	sqlite3 *db = NULL;
-	if (!parse(&w, argc, argv))
+	if (!asking_parse(&a, argc, argv))
 		return EXIT_WRONG;
 	if (w.help)
-		return help();
-	bool fine = open_state(&db, &w) && show(db, &w);
+		return asking_help(&a);
+	bool fine = asking_open(a.command, w.state, &db) && show(db, &w);
 	sqlite3_close(db);
 	if (fflush(stdout) != 0)
 		fine = wrong("standard output: writing failed: %s", strerror(errno));

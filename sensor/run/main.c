@@ -1,5 +1,6 @@
 /* wardwatch: from captures to a page, alerts and an inventory. */
 #include "decide/oui.h"
+#include "run/alerts_command.h"
 #include "run/config.h"
 #include "run/confine.h"
 #include "run/devices_command.h"
@@ -406,6 +407,8 @@ int main(int argc, char **argv)
 		return policy_command(argc - 1, argv + 1, default_policies());
 	if (argc > 1 && strcmp(argv[1], "devices") == 0)
 		return devices_command(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "alerts") == 0)
+		return alerts_command(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "status") == 0)
 		return status_command(argc - 1, argv + 1);
 	if (!options_parse(&p.options, argc, argv)) {

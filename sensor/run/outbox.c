@@ -261,9 +261,9 @@ static bool set_outputs(struct outbox *o, const struct outbox_setup *s)
 		return false;
 	for (size_t i = 0; i < s->n_outputs && i < OUTBOX_OUTPUTS; i++) {
 		snprintf(o->outputs[i].name, OUTBOX_NAME, "%s", s->outputs[i]);
-		sql = sqlite3_mprintf("INSERT INTO outbox_outputs VALUES (%Q, %lld, 1)"
+		sql = sqlite3_mprintf("INSERT INTO outbox_outputs VALUES (%Q, %lld, %lld, 1)"
 				      " ON CONFLICT (name) DO UPDATE SET used = 1 RETURNING cursor",
-			o->outputs[i].name, (long long)start);
+			o->outputs[i].name, (long long)start, (long long)start);
 		bool fine = sql && ask(o, sql, &o->outputs[i].cursor, 1);
 		sqlite3_free(sql);
 		if (!fine)

@@ -15,14 +15,15 @@
 
 /* outbox.h; came, ms, from_ms, to_ms: milliseconds since 1970. came: by the clock; ms: of the stream's id, at
  * least that of the last floor at or before the number. The index is what sums and the choice of what goes
- * are read from, without the documents. */
+ * are read from, without the documents. An output has what is behind start, up to cursor; used: it is
+ * configured. */
 #define SQL_OUTBOX                                                                                           \
 	"CREATE TABLE outbox (number INTEGER PRIMARY KEY, came INTEGER NOT NULL, ms INTEGER NOT NULL,"       \
 	" class TEXT NOT NULL, level TEXT NOT NULL, size INTEGER NOT NULL, id TEXT NOT NULL UNIQUE,"         \
 	" document TEXT NOT NULL);"                                                                          \
 	"CREATE INDEX outbox_by ON outbox (level, number, size);"                                            \
-	"CREATE TABLE outbox_outputs (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL,"                       \
-	" used INTEGER NOT NULL) WITHOUT ROWID;"                                                             \
+	"CREATE TABLE outbox_outputs (name TEXT PRIMARY KEY, start INTEGER NOT NULL,"                        \
+	" cursor INTEGER NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID;"                                    \
 	"CREATE TABLE outbox_floors (number INTEGER PRIMARY KEY, ms INTEGER NOT NULL);"                      \
 	"CREATE TABLE outbox_losses (class TEXT NOT NULL, level TEXT NOT NULL, lost INTEGER NOT NULL,"       \
 	" untold INTEGER NOT NULL, from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL,"                        \
