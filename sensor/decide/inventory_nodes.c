@@ -90,17 +90,21 @@ void node_unlink(struct device *n)
 static void lru_take(struct device *n)
 {
 	struct inventory *inv = n->inv;
-	*(n->older ? &node_at(inv, n->older)->newer : &inv->oldest) = n->newer;
-	*(n->newer ? &node_at(inv, n->newer)->older : &inv->newest) = n->older;
+	struct sightings *o = &inv->seen[n->is_kept];
+	*(n->older ? &node_at(inv, n->older)->newer : &o->oldest) = n->newer;
+	*(n->newer ? &node_at(inv, n->newer)->older : &o->newest) = n->older;
+	o->n--;
 }
 
 static void lru_append(struct device *n)
 {
 	struct inventory *inv = n->inv;
-	n->older = inv->newest;
+	struct sightings *o = &inv->seen[n->is_kept];
+	n->older = o->newest;
 	n->newer = 0;
-	*(n->older ? &node_at(inv, n->older)->newer : &inv->oldest) = node_index(n);
-	inv->newest = node_index(n);
+	*(n->older ? &node_at(inv, n->older)->newer : &o->oldest) = node_index(n);
+	o->newest = node_index(n);
+	o->n++;
 }
 
 static void touch_one(struct device *n)
@@ -187,24 +191,35 @@ static bool in_use(struct device *root)
 	return false;
 }
 
-/* The oldest weakly known device, of the 64 nodes seen longest ago; else the oldest of all. */
+static void keep(struct device *n)
+{
+	lru_take(n);
+	n->is_kept = true;
+	lru_append(n);
+}
+
+/* Weakly known ones first, so that addresses that somebody makes up do not drive out who is known: those are
+ * put aside in passing, each node once. They get no more than seven eighths of the room. */
 void node_make_room(struct inventory *inv)
 {
+	struct device *victim = NULL;
+	bool too_many = inv->seen[true].n / 7 >= inv->nodes.used / 8;
+	uint32_t i, newer;
 	if (!inv->now || inv->now->packet == 0)
 		return; /* at the end of the run nobody is let go any more */
-	struct device *victim = NULL;
-	uint32_t i = inv->oldest;
-	for (unsigned looked = 0; i && looked < 64; i = node_at(inv, i)->newer, looked++) {
-		struct device *root = node_root(node_at(inv, i));
+	for (i = inv->seen[false].oldest; i && !victim && !too_many; i = newer) {
+		struct device *n = node_at(inv, i), *root = node_root(n);
+		newer = n->newer;
 		if (in_use(root))
 			continue;
-		if (!victim)
+		if (is_weak(root))
 			victim = root;
-		if (is_weak(root)) {
-			victim = root;
-			break;
-		}
+		else
+			keep(n);
 	}
+	for (i = inv->seen[true].oldest; i && !victim; i = node_at(inv, i)->newer)
+		if (!in_use(node_root(node_at(inv, i))))
+			victim = node_root(node_at(inv, i));
 	if (victim)
 		tree_drop(victim);
 }
@@ -443,6 +458,7 @@ struct device *node_restore(struct inventory *inv, const struct device *as, uint
 	n->newer = newer;
 	n->made_before = before;
 	n->made_after = after;
+	n->is_kept = false;
 	n->dirty = true;
 	if (as->in_table)
 		node_open(n, key);
@@ -454,7 +470,8 @@ struct device *node_restore(struct inventory *inv, const struct device *as, uint
 
 void nodes_reorder(struct inventory *inv, const uint32_t *by_creation, const uint32_t *by_sight, size_t n)
 {
-	inv->made_first = inv->made_last = inv->oldest = inv->newest = 0;
+	inv->made_first = inv->made_last = 0;
+	memset(inv->seen, 0, sizeof inv->seen);
 	for (size_t i = 0; i < n; i++) {
 		made_append(node_at(inv, by_creation[i]));
 		lru_append(node_at(inv, by_sight[i]));

@@ -69,6 +69,7 @@ struct device {
 	uint8_t n_vlan, n_children, n_candidates;
 	bool spoke;     /* sent a packet itself */
 	bool in_table;  /* its key leads to it; false: the key went to another (a lease that ended) */
+	bool is_kept;   /* put aside as of a device that is known: in that list, to the end */
 	bool dirty;     /* root: values changed since fingerprints were last asked */
 	bool passes_on; /* root: sends on what others made */
 	bool receives;  /* root: is sent what others made, and may pass it on */
@@ -135,7 +136,10 @@ struct inventory {
 	uint32_t *gens; /* by node index */
 	uint32_t gen, roots, walk;
 	struct table keys; /* all nodes by key */
-	uint32_t oldest, newest, made_first, made_last;
+	uint32_t made_first, made_last;
+	struct sightings {
+		uint32_t oldest, newest, n;
+	} seen[2];        /* all nodes, and those put aside: node_make_room */
 	bool has_twins;   /* some address is used in two VLANs by two hosts: there are nodes of one VLAN's */
 	uint64_t fed;     /* records so far */
 	uint64_t changes; /* of devices so far */

@@ -513,6 +513,43 @@ static void test_full(void **state)
 	assert_non_null(by_mac(w, mac));
 }
 
+static void test_made_up_addresses_drive_out_nobody(void **state)
+{
+	struct world *w = *state;
+	char ip[ADDR_TEXT], mac[MAC_TEXT], serial[8];
+	inventory_free(w->inv);
+	w->limits.devices = 256;
+	w->limits.addresses = 1024;
+	w->limits.attributes = 2048;
+	world_start(w);
+	for (unsigned i = 0; i < 5100; i++) {
+		snprintf(ip, sizeof ip, "10.7.%u.%u", i / 250, i % 250 + 1);
+		snprintf(mac, sizeof mac, "00-09-FB-00-%02X-%02X", i >> 8, i & 255);
+		snprintf(serial, sizeof serial, "S%u", i);
+		arp(w, ip, mac);
+		if (i < 100)
+			says(w, ip, mac, ATTR_SERIAL, serial);
+	}
+	assert_true(w->counters.full_devices > 4000);
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(mac, sizeof mac, "00-09-FB-00-00-%02X", i);
+		snprintf(serial, sizeof serial, "S%u", i);
+		check_attr(by_mac(w, mac), ATTR_SERIAL, serial);
+	}
+	for (unsigned i = 0; i < 1000; i++) { /* but who is known less still finds a place */
+		snprintf(ip, sizeof ip, "10.8.%u.%u", i / 250, i % 250 + 1);
+		snprintf(mac, sizeof mac, "00-09-FB-01-%02X-%02X", i >> 8, i & 255);
+		snprintf(serial, sizeof serial, "T%u", i);
+		arp(w, ip, mac);
+		says(w, ip, mac, ATTR_SERIAL, serial);
+	}
+	arp(w, "10.9.0.1", "00-09-FB-02-00-01");
+	arp(w, "10.9.0.2", "00-09-FB-02-00-02");
+	arp(w, "10.9.0.3", "00-09-FB-02-00-03");
+	assert_non_null(by_mac(w, "00-09-FB-02-00-01"));
+	assert_true(inventory_count(w->inv) <= 256);
+}
+
 static void add_id(void *arg, const struct device *d)
 {
 	char id[DEVICE_ID], *text = arg;
@@ -567,6 +604,7 @@ int main(void)
 		T(test_changed_face),
 		T(test_mac_class_and_type),
 		T(test_full),
+		T(test_made_up_addresses_drive_out_nobody),
 		T(test_ids),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
