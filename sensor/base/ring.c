@@ -56,6 +56,12 @@ void *ring_reserve(struct ring *r, uint32_t n)
 	return r->base + (at & (r->size - 1)) + HEAD;
 }
 
+uint64_t ring_free(const struct ring *r)
+{
+	return r->size - (atomic_load_explicit(&r->head, memory_order_relaxed) -
+				 atomic_load_explicit(&r->tail, memory_order_acquire));
+}
+
 void ring_commit(struct ring *r, uint32_t n)
 {
 	uint64_t head = atomic_load_explicit(&r->head, memory_order_relaxed);

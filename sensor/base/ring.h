@@ -22,6 +22,8 @@ bool ring_init(struct ring *r, uint64_t size); /* rounded up to a power of two; 
 void ring_fini(struct ring *r);
 /* Room for a record of up to n bytes, or NULL when the ring is full or n can never fit. */
 void *ring_reserve(struct ring *r, uint32_t n);
+/* Bytes that are free, to the producer; a record needs 8 more than its own, and to be in one piece. */
+uint64_t ring_free(const struct ring *r);
 /* Publishes the reserved record, cut to n bytes. */
 void ring_commit(struct ring *r, uint32_t n);
 /* The oldest record, valid until ring_pop; NULL when empty. */

@@ -70,7 +70,8 @@ struct dx_engine {
 	struct counters *counters;
 	struct ring *ring;
 	const struct privacy_key *key;
-	/* Called when the ring is full: drains it (offline), or does nothing (live: the record is lost). */
+	/* Called when the ring is full: drains it or waits until engine_has_room (offline), or does nothing
+	 * (live: the record is lost). */
 	void (*on_full)(void *arg);
 	void *on_full_arg;
 	struct pool states[PROTO_DISSECTED], extras, inflaters;
@@ -108,6 +109,10 @@ bool dx_engine_init(struct dx_engine *e, const struct limits *l, struct counters
 	const struct privacy_key *key, void (*on_full)(void *), void *arg);
 void dx_engine_fini(struct dx_engine *e);
 void dx_engine_packet(struct dx_engine *e, uint64_t ts_ns, uint64_t packet);
+
+/* Room for that a conversation begins or ends, of which a flood has many: a quarter of the ring, and two
+ * events, are left to what is said in them. */
+bool engine_has_room(const struct dx_engine *e);
 
 /* Begins to read a conversation; false (counted) when there is no state left. */
 bool dx_conv_init(struct dx_engine *e, struct dx_conv *dc, enum proto proto, bool midstream);

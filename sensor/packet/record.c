@@ -3,21 +3,28 @@
 #include "packet/categories.h"
 #include "packet/record.h"
 
-static void *reserve(struct dx_engine *e)
+bool engine_has_room(const struct dx_engine *e)
 {
-	void *room = ring_reserve(e->ring, EVENT_BYTES);
+	uint64_t quarter = e->ring->size / 4;
+	return ring_free(e->ring) >= (quarter > 2 * EVENT_BYTES ? quarter : 2 * EVENT_BYTES) &&
+	       ring_reserve(e->ring, EVENT_BYTES);
+}
+
+static void *reserve(struct dx_engine *e, bool leaves_room)
+{
+	void *room = leaves_room && !engine_has_room(e) ? NULL : ring_reserve(e->ring, EVENT_BYTES);
 	if (room)
 		return room;
 	e->counters->ring_full++;
 	e->on_full(e->on_full_arg);
-	return ring_reserve(e->ring, EVENT_BYTES);
+	return leaves_room && !engine_has_room(e) ? NULL : ring_reserve(e->ring, EVENT_BYTES);
 }
 
 static void record_begin(struct dx *x, enum record_kind kind, enum proto proto, unsigned what)
 {
 	struct dx_engine *e = x->engine;
 	ASSERT(!e->open);
-	struct event *ev = reserve(e);
+	struct event *ev = reserve(e, proto == PROTO_flow);
 	e->open = ev;
 	e->last = NULL;
 	e->phi = e->phi_n = 0;
@@ -58,7 +65,7 @@ bool engine_counters(struct dx_engine *e, enum turn turn, const struct worker_ne
 	/* It finds room where an event, which may grow, does not. */
 	struct event *ev = ring_reserve(e->ring, sizeof *ev + sizeof *n);
 	if (!ev)
-		ev = reserve(e);
+		ev = reserve(e, false);
 	if (!ev)
 		return false;
 	*ev = (struct event){ .len = sizeof *ev + sizeof *n,

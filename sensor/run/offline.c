@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-enum { BATCH = 64, PROGRESS_BATCHES = 256, NAP_NS = 50000, RECORD_BYTES = EVENT_BYTES };
+enum { BATCH = 64, PROGRESS_BATCHES = 256, NAP_NS = 50000 };
 
 struct run;
 
@@ -67,7 +67,7 @@ static void drain(void *arg)
 static void wait_for_room(void *arg)
 {
 	struct reader *rd = arg;
-	while (!ring_reserve(&rd->worker.ring, RECORD_BYTES))
+	while (!engine_has_room(&rd->worker.engine))
 		nap();
 }
 

@@ -133,7 +133,7 @@ static void on_frame(void *arg, const struct frame *f)
 static void on_full(void *arg)
 {
 	struct watcher *w = arg;
-	for (; w->naps && !ring_reserve(&w->worker.ring, EVENT_BYTES); w->naps--)
+	for (; w->naps && !engine_has_room(&w->worker.engine); w->naps--)
 		nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
 }
 

@@ -82,11 +82,50 @@ static void they_need_less_room_than_an_event(void **state)
 	assert_int_equal(counters_in(&s->w.ring), 1);
 }
 
+/* A connection attempt from one of so many hosts, and an ARP question. */
+static void syn(struct worker *w, uint8_t host)
+{
+	uint8_t b[54] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 0, 40, 0, 1, 0, 0, 64, 6, 0, 0,
+		10, 0, 0, host, 10, 0, 1, 1, 0x40, 0, 0x1f, 0x90, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 0xff,
+		0xff };
+	worker_packet(
+		w, &(struct frame){
+			   .ts_ns = SECOND, .data = bytes_of(b, sizeof b), .wire_bytes = 54, .linktype = 1 });
+}
+
+static void arp(struct worker *w)
+{
+	uint8_t b[42] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 6, 0, 1, 8, 0, 6, 4, 0, 2, 2, 0, 0, 0, 0, 2,
+		10, 0, 0, 9, 2, 0, 0, 0, 0, 1, 10, 0, 0, 1 };
+	worker_packet(
+		w, &(struct frame){
+			   .ts_ns = SECOND, .data = bytes_of(b, sizeof b), .wire_bytes = 42, .linktype = 1 });
+}
+
+static void a_flood_leaves_room_for_what_is_said(void **state)
+{
+	struct scene *s = *state;
+	const struct counters *c = &s->w.counters;
+	uint64_t before;
+	syn(&s->w, 1);
+	assert_int_equal(c->events_lost, 0);
+	fill(&s->w.ring, 2 * EVENT_BYTES - BYTES);
+	before = s->w.ring.head;
+	syn(&s->w, 2);
+	assert_int_equal(c->conversations, 2);
+	assert_int_equal(c->events_lost, 1);
+	assert_int_equal(s->w.ring.head, before);
+	arp(&s->w);
+	assert_int_equal(c->events_lost, 1);
+	assert_true(s->w.ring.head > before);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_full_ring_delays_the_counters, setup, teardown),
 		cmocka_unit_test_setup_teardown(they_need_less_room_than_an_event, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_flood_leaves_room_for_what_is_said, setup, teardown),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	return failed != 0;
