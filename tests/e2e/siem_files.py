@@ -6,7 +6,10 @@ import configparser
 import datetime
 import json
 import re
+import shutil
+import subprocess
 import sys
+import tempfile
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -200,6 +203,39 @@ def wazuh(docs, keys):
             check(level == (3 if closing == "true" else of_alert), f"rules.xml: {doc['message']}: level {level}")
 
 
+def unit():
+    """systemd knows every line."""
+    if shutil.which("systemd-analyze"):
+        with tempfile.TemporaryDirectory(prefix="ward-") as folder:
+            path = Path(folder) / "redis-to-jsonl.service"
+            text = (SIEM / path.name).read_text()
+            path.write_text(re.sub(r"^ExecStart=\S+", f"ExecStart={SIEM}/redis-to-jsonl", text, flags=re.M))
+            done = subprocess.run(["systemd-analyze", "verify", "--man=no", path], capture_output=True, text=True, timeout=60)
+            said = done.stdout + done.stderr
+            check("system scope" in said or not (done.returncode or said.strip()), f"{path.name}: {said}")
+
+
+def readme(program, keys):
+    """Its configuration is one, its files are there and none is left out, its fields and metrics exist."""
+    text = (SIEM / "README.md").read_text()
+    with tempfile.NamedTemporaryFile("w", suffix=".yml") as f:
+        f.write(re.search(r"```yaml\n(.*?)```", text, re.S)[1])
+        f.flush()
+        done = subprocess.run([program, "-c", f.name, "--print-config"], capture_output=True, text=True, timeout=60)
+        check(done.returncode == 0 and "rediss://redis.example.net:6380" in done.stdout, f"README.md: {done.stderr}")
+    for path in SIEM.rglob("*"):
+        name = str(path.relative_to(SIEM))
+        named = name in text or f"{Path(name).parent}/*{path.suffix}" in text
+        check(path.is_dir() or name == "README.md" or named, f"README.md: nothing of {name}")
+    board = (SIEM / "grafana-dashboard.json").read_text()
+    for name in re.findall(r"`(wardwatch_\w+)`", text):
+        check(name in board, f"README.md: {name}")
+    live = {"event.sequence"}
+    for name in re.findall(r"`((?:event|wardwatch)\.[\w.]+)[`:]", text):
+        part = any(k.startswith(name + ".") for k in keys)
+        check(name in keys | live or part or name.startswith("wardwatch.alert"), f"README.md: {name}")
+
+
 def main():
     docs = documents.Documents(sys.argv[1])
     keys = docs.keys()
@@ -208,6 +244,8 @@ def main():
     filebeat(keys)
     splunk(docs, keys)
     wazuh(docs, keys)
+    unit()
+    readme(sys.argv[1], keys)
     check(max(map(len, docs.raw)) < 65536, "a line longer than Wazuh takes")
     if failures:
         sys.exit("\n".join(sorted(set(failures))[:40]))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """usage: siem_reader.py PROGRAM
 tools/siem/redis-to-jsonl against a real redis-server that is fed as the sensor does: the reader killed at random, the
-server killed, another reader's leavings, a rotated file, ids that come twice, lists, TLS, a user with few rights:
+server killed, another reader's leavings, a rotated file, ids that come twice, lists, TLS, a Cluster, a user with few rights:
 every document is in the file, whole, and none twice."""
 import json
 import random
@@ -20,9 +20,9 @@ import ward  # noqa: E402
 
 READER = ward.TOP / "tools/siem/redis-to-jsonl"
 EAST, WEST = "wardwatch:{ward-east}:alert", "wardwatch:{ward-west}:alert"
-# As tools/siem/README.md gives it.
-RIGHTS = ["on", ">reads-only", "resetkeys", "~wardwatch:*", "resetchannels", "-@all", "+auth", "+scan", "+xgroup|create",
-          "+xreadgroup", "+xautoclaim", "+xack"]
+# The ACL user of tools/siem/README.md.
+README = (ward.TOP / "tools/siem/README.md").read_text()
+RIGHTS = next(line for line in README.splitlines() if line.startswith("    user siem on >SECRET ")).split()[2:]
 SECONDS = 90
 
 
@@ -111,9 +111,9 @@ def kills(folder, server, docs, rnd):
     feed(client, EAST, docs[:50])
     client("XGROUP", "CREATE", EAST, "siem", "0")
     client("XREADGROUP", "GROUP", "siem", "gone", "COUNT", 50, "STREAMS", EAST, ">")
-    client("ACL", "SETUSER", "reader", *RIGHTS)
-    (folder / "password").write_text("reads-only\n")
-    reader = Reader(folder, server.port, "--consumer", "a", "--claim-after", "0.3", "--user", "reader", "--password-file",
+    client("ACL", "SETUSER", "siem", *RIGHTS)
+    (folder / "password").write_text("SECRET\n")
+    reader = Reader(folder, server.port, "--consumer", "a", "--claim-after", "0.3", "--user", "siem", "--password-file",
                     str(folder / "password"))
     reader.start()
     feeders = [threading.Thread(target=feed, args=(redis.Client(server.port), EAST, docs[50:half] + again, 0.05, 51)),
@@ -130,7 +130,7 @@ def kills(folder, server, docs, rnd):
         server.kill()
         server.start()
         client = redis.Client(server.port)
-        client("ACL", "SETUSER", "reader", *RIGHTS)
+        client("ACL", "SETUSER", "siem", *RIGHTS)
         more = redis.Client(server.port)
         extra = docs[-1][3].replace(docs[-1][0].encode(), b"e1-after-%d" % server.process.pid)
         docs.append((f"e1-after-{server.process.pid}", docs[-1][1], docs[-1][2], extra))
@@ -194,6 +194,37 @@ def lists(folder, server, docs, rnd):
         sys.exit("the list: not in order")
 
 
+def cluster(folder, docs):
+    """Three nodes, a reader for each of two sensors that asks the wrong node first."""
+    nodes = []
+    try:
+        for i, slots in enumerate(((0, 5460), (5461, 10922), (10923, 16383))):
+            (folder / str(i)).mkdir()
+            nodes.append(redis.Server(folder / str(i), "--cluster-enabled", "yes", "--cluster-port", str(redis.free_port())))
+            redis.Client(nodes[i].port)("CLUSTER", "ADDSLOTSRANGE", *slots)
+        for other in nodes[1:]:
+            bus = other.settings[other.settings.index("--cluster-port") + 1]
+            redis.Client(nodes[0].port)("CLUSTER", "MEET", "127.0.0.1", other.port, bus)
+        wait_for("the cluster", lambda: all(b"cluster_state:ok" in redis.Client(n.port)("CLUSTER", "INFO") for n in nodes))
+        owners = {}
+        for key in (EAST, WEST):
+            slot = redis.Client(nodes[0].port)("CLUSTER", "KEYSLOT", key)
+            owners[key] = nodes[min(slot // 5461, 2)]
+            feed(redis.Client(owners[key].port), key, docs)
+        for key, owner in owners.items():
+            wrong = next(n for n in nodes if n is not owner)
+            out = folder / key.strip("}").split("{")[1].split("}")[0]
+            out.mkdir()
+            reader = Reader(out, wrong.port, keys=(key, key.replace(":alert", ":asset")))
+            reader.start()
+            wait_for("the cluster's reader", lambda: len(lines(reader.out)) == len(docs))
+            reader.stop()
+            must_hold("cluster", lines(reader.out), docs)
+    finally:
+        for node in nodes:
+            node.kill()
+
+
 def tls(folder, docs):
     if not shutil.which("openssl"):
         return
@@ -225,8 +256,10 @@ def main():
         with tempfile.TemporaryDirectory(prefix="ward-") as top, redis.Server(top) as server:
             case(Path(top), server)
             print(f"{name}: good")
-    with tempfile.TemporaryDirectory(prefix="ward-") as top:
-        tls(Path(top), docs)
+    for name, case in (("tls", lambda f: tls(f, docs)), ("cluster", lambda f: cluster(f, docs[:100]))):
+        with tempfile.TemporaryDirectory(prefix="ward-") as top:
+            case(Path(top))
+            print(f"{name}: good")
 
 
 main()
