@@ -380,6 +380,9 @@ uint64_t connection_serve(struct connection *c, uint64_t now_ns)
 		serve_handshake(c);
 	if (c->state == CONNECTION_OPEN)
 		serve_open(c);
+	/* What TLS has taken from the socket already, poll does not see. */
+	if (c->state == CONNECTION_OPEN && c->tls && c->in.n == c->in.size)
+		return now_ns;
 	if (c->state != CONNECTION_CONNECTING && c->state != CONNECTION_HANDSHAKING)
 		return UINT64_MAX;
 	if (now_ns >= c->deadline) {

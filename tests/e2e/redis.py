@@ -1,0 +1,373 @@
+#!/usr/bin/env python3
+"""usage: redis.py PROBE CASE
+The Redis output against a real redis-server (7) and against servers that are slow, silent or lie. PROBE feeds it
+from an outbox in memory (redis_probe.c). CASE is the name of a function below, without case_."""
+import json
+import os
+import random
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
+from redis_nodes import Client, RedisError, Server, free_port, skip_without_redis
+
+KEY = "wardwatch:{probe}:alert"
+
+
+class Probe:
+    def __init__(self, program, **options):
+        words = [f"{k}={v}" for k, v in options.items()]
+        self.process = subprocess.Popen([program, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.lines = []
+        self.reader = threading.Thread(target=self.read)
+        self.reader.start()
+
+    def read(self):
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+    def told(self):
+        return [line.split(" ", 3)[1:] for line in self.lines if line.startswith("tell ")]
+
+    def events(self):
+        return [t[0] for t in self.told()]
+
+    def wait_for(self, event, seconds=10):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if event in self.events():
+                return
+            time.sleep(0.01)
+        self.process.kill()
+        fail(f"{event} was not told: {self.lines}")
+
+    def running(self):
+        return self.process.poll() is None
+
+    def stop(self):
+        self.process.terminate()
+        return self.result()
+
+    def result(self):
+        self.process.wait(60)
+        self.reader.join()
+        errors = self.process.stderr.read()
+        if self.process.returncode or errors:
+            fail(f"the probe ended with {self.process.returncode}: {errors[-3000:]}")
+        for line in self.lines:
+            if line.startswith("result "):
+                return json.loads(line[7:])
+        fail(f"no result: {self.lines}")
+
+
+def fail(text):
+    print("FAILED:", text)
+    sys.exit(1)
+
+
+def expect(condition, text):
+    if not condition:
+        fail(text)
+
+
+def ids_in_stream(client, key=KEY):
+    """event.id of each entry, in order, from the field and from the body, which have to agree."""
+    ids, start = [], "-"
+    while True:
+        part = client("XRANGE", key, start, "+", "COUNT", 5000)
+        for entry, fields in part:
+            named = dict(zip(fields[::2], fields[1::2]))
+            expect(json.loads(named["body"])["event"]["id"] == named["id"], f"body and id differ: {named}")
+            ids.append(named["id"])
+        if len(part) < 5000:
+            return ids
+        start = "(" + part[-1][0]
+
+
+def expect_each_once(ids, count):
+    distinct = set(ids)
+    wanted = {f"e1-{n:020d}" for n in range(1, count + 1)}
+    expect(distinct == wanted, f"{len(wanted - distinct)} are missing, {len(distinct - wanted)} are foreign")
+    expect(len(ids) == count, f"{len(ids) - count} are there twice")
+
+
+def kill_while(probe, server, kills, seed, longest, length="XLEN"):
+    """Kills and restarts the server at random moments, each time after something new came; how many times."""
+    rng = random.Random(seed)
+    done = before = 0
+    while done < kills and probe.running():
+        client = server.client()
+        while probe.running() and client(length, KEY) <= before:
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0, longest))
+        before = client(length, KEY)
+        client.close()
+        server.kill()
+        time.sleep(rng.uniform(0, 0.05))
+        server.start()
+        done += 1
+    return done
+
+
+def stream_under_kills(program, folder, fsync, count, kills, **more):
+    server = Server(folder, "redis", "appendonly yes", f"appendfsync {fsync}").start()
+    probe = Probe(program, servers=f"127.0.0.1:{server.port}", count=count, seconds=100, rate=count // 10, most=60, **more)
+    done = kill_while(probe, server, kills, 4711, 0.3)
+    result = probe.result()
+    print(done, "kills:", result)
+    expect(done == kills, f"only {done} kills before all was delivered")
+    expect(result["done"] == count, f"{result['done']} of {count} delivered")
+    expect_each_once(ids_in_stream(server.client()), count)
+    server.kill()
+    return result, probe
+
+
+def case_stream_kills(program, folder):
+    """100,000 records, the server killed 20 times: each in the stream exactly once. A kill loses nothing that was
+    written to the append-only file before its answer, as always does; everysec may hold a write back while it
+    syncs, which case_stream_everysec covers."""
+    stream_under_kills(program, folder, "always", 100000, 20)
+
+
+def case_stream_everysec(program, folder):
+    stream_under_kills(program, folder, "everysec", 30000, 10)
+
+
+def case_stream_transactions(program, folder):
+    """Without the right to read, by MULTI and EXEC."""
+    server = Server(folder, "redis", "appendonly yes", "appendfsync always",
+                    "user default on nopass ~* &* +@all -xrange").start()
+    probe = Probe(program, servers=f"127.0.0.1:{server.port}", count=60000, seconds=60, rate=14000, most=60)
+    done = kill_while(probe, server, 10, 4712, 0.3)
+    result = probe.result()
+    print(done, "kills:", result)
+    expect(result["done"] == 60000, "not all delivered")
+    server.kill()
+    server.options[-1] = ""
+    os.remove(os.path.join(server.folder, "redis.conf"))
+    server.start()
+    expect_each_once(ids_in_stream(server.client()), 60000)
+    server.kill()
+
+
+def case_list_kills(program, folder):
+    """At least once, and what is there twice is equal."""
+    count = 100000
+    server = Server(folder, "redis", "appendonly yes", "appendfsync always").start()
+    probe = Probe(program, servers=f"127.0.0.1:{server.port}", mode="list", count=count, seconds=100, rate=count // 10,
+                  most=60)
+    done = kill_while(probe, server, 20, 4713, 0.3, "LLEN")
+    result = probe.result()
+    print(done, "kills:", result)
+    expect(done == 20 and result["done"] == count, "not all delivered, or too few kills")
+    bodies = server.client()("LRANGE", KEY, 0, -1)
+    expect(len({json.loads(b)["event"]["id"] for b in bodies}) == count, "some are missing")
+    expect(len(set(bodies)) == count, "two bodies of one id")
+    expect(len(bodies) - count <= 20 * 1024, f"{len(bodies) - count} duplicates")
+    print(len(bodies) - count, "duplicates")
+    server.kill()
+
+
+def case_sensor_kills(program, folder):
+    """The sensor itself is killed, and offers all again that it may have sent: still once each."""
+    server = Server(folder, "redis", "appendonly yes").start()
+    rng = random.Random(5)
+    for _ in range(8):
+        probe = Probe(program, servers=f"127.0.0.1:{server.port}", count=20000, seconds=60, offered=20000, rate=40000)
+        time.sleep(rng.uniform(0.1, 0.45))
+        probe.process.kill()
+        probe.reader.join()
+    probe = Probe(program, servers=f"127.0.0.1:{server.port}", count=20000, seconds=60, offered=20000)
+    result = probe.result()
+    print(result)
+    expect(result["duplicates"] > 0, "nothing was there already")
+    expect_each_once(ids_in_stream(server.client()), 20000)
+    server.kill()
+
+
+def case_modes(program, folder):
+    """What goes out in each mode, to a socket in the file system, of all classes; a channel nobody hears."""
+    path = os.path.join(folder, "socket")
+    server = Server(folder, "redis", f"unixsocket {path}").start()
+    os.chmod(folder, 0o755)
+    c = server.client()
+    r = Probe(program, servers=path, count=300, classes="mixed", database=3).result()
+    expect(r["done"] == 300, r)
+    c("SELECT", 3)
+    for name in "alert", "asset", "health":
+        ids = ids_in_stream(c, f"wardwatch:{{probe}}:{name}")
+        expect(len(ids) == 100, f"{name}: {len(ids)}")
+    c("SELECT", 0)
+    entry = Probe(program, servers=path, count=1).result() and c("XRANGE", KEY, "-", "+")[0][1]
+    expect(entry[::2] == ["body", "id", "kind", "level", "v"] and entry[5::2] == ["alert", "high", "1"], entry)
+    Probe(program, servers=path, count=10, mode="list", key="suricata").result()
+    bodies = c("LRANGE", "suricata", 0, -1)
+    expect([json.loads(b)["event"]["sequence"] for b in bodies] == list(range(1, 11)), "order of a list")
+    r = Probe(program, servers=path, count=5, mode="channel").result()
+    expect(r["no_receiver"] == 5, r)
+    listener = server.client()
+    listener("SUBSCRIBE", KEY)
+    r = Probe(program, servers=path, count=5, mode="channel").result()
+    expect(r["no_receiver"] == 0 and [listener.read()[0] for _ in range(5)] == ["message"] * 5, r)
+    Probe(program, servers=path, count=30000, maxlen=1000, key="short").result()
+    expect(1000 <= c("XLEN", "short") < 2500, f"trimmed to {c('XLEN', 'short')}")
+    Probe(program, servers=path, count=30000, minid=3600000, key="aged").result()
+    expect(c("XLEN", "aged") < 2500, f"trimmed by age to {c('XLEN', 'aged')}")
+    server.kill()
+
+
+def case_speed(program, folder):
+    """10,000 records per second into a local stream, and what that costs."""
+    server = Server(folder, "redis").start()
+    r = Probe(program, servers=f"127.0.0.1:{server.port}", count=100000, seconds=60).result()
+    print(f"{r['count'] / r['seconds']:.0f} records per second")
+    expect(r["done"] == 100000, r)
+    expect(server.client()("XLEN", KEY) == 100000, "not all there")
+    server.kill()
+
+
+def case_refusals(program, folder):
+    """Each kind of refusal: its event, told once; no busy loop; all delivered after the repair."""
+    password = os.path.join(folder, "password")
+    server = Server(folder, "redis", "requirepass c0rrect").start()
+    c = server.client()
+    c("AUTH", "c0rrect")
+
+    def attempts():
+        return int(re.search(r"total_connections_received:(\d+)", c("INFO", "stats")).group(1))
+
+    def write(text, mode=0o600):
+        Path(password).write_text(text)
+        os.chmod(password, mode)
+
+    def refused(event, repair, count=500, **more):
+        before = attempts()
+        probe = Probe(program, servers=f"127.0.0.1:{server.port}", count=count, seconds=20, password=password, most=400,
+                      sensor=event, **more)
+        probe.wait_for(event)
+        time.sleep(1)
+        tried = attempts() - before
+        expect(probe.running(), f"{event}: ended: {probe.lines}")
+        expect(tried <= 8, f"{event}: {tried} connections in a second")
+        expect(probe.events().count(event) == 1, f"{event}: told {probe.events()}")
+        repair()
+        r = probe.result()
+        expect(r["done"] == count, f"{event}: {r}")
+        expect(probe.events()[-1] == "redis_recovered" and r["problem"] == "", f"{event}: {probe.told()}, {r}")
+        expect(c("XLEN", f"wardwatch:{{{event}}}:alert") == count, f"{event}: not in the stream once")
+        print(event, tried, "connections;", [t[2] for t in probe.told() if t[0] == event][0])
+        for line in probe.lines:
+            expect("c0rrect" not in line and "s3cret" not in line, f"a password in: {line}")
+
+    write("s3cret-wrong\n")
+    refused("redis_auth", lambda: write("c0rrect\n"))
+    c("CONFIG", "SET", "maxmemory", "1", "maxmemory-policy", "noeviction")
+    refused("redis_oom", lambda: c("CONFIG", "SET", "maxmemory", "0"))
+    other = Server(folder, "master").start()
+    c("REPLICAOF", "127.0.0.1", other.port)
+    refused("redis_read_only", lambda: c("REPLICAOF", "NO", "ONE"))
+    other.kill()
+    c("SET", "wardwatch:{redis_wrong_type}:alert", "x")
+    refused("redis_wrong_type", lambda: c("DEL", "wardwatch:{redis_wrong_type}:alert"))
+    rights = "+ping +select +role +client|setname +xadd +xinfo|stream +xinfo|groups +xrange".split()
+    c("ACL", "SETUSER", "sensor", "on", ">c0rrect", "resetkeys", "~other*", "-@all", *rights)
+    refused("redis_permission", lambda: c("ACL", "SETUSER", "sensor", "~wardwatch:*"), user="sensor")
+    c("ACL", "SETUSER", "sensor", "-xadd")
+    probe = Probe(program, servers=f"127.0.0.1:{server.port}", count=5, seconds=2, password=password, user="sensor")
+    r = probe.result()
+    expect("XADD on wardwatch:{probe}:alert" in r["problem"], f"names no command and key: {r}")
+    write("c0rrect", 0o644)
+    r = Probe(program, servers=f"127.0.0.1:{server.port}", count=5, seconds=1, password=password).result()
+    expect("chmod 0600" in r["problem"] and r["done"] == 0, r)
+    server.kill()
+
+
+def case_loading(program, folder):
+    """A server that loads its data is waited for, over one connection."""
+    server = Server(folder, "redis", "appendonly yes", "appendfsync no", "enable-debug-command yes").start()
+    c = server.client()
+    c("DEBUG", "POPULATE", 40000)
+    c("BGREWRITEAOF")
+    while "aof_rewrite_in_progress:1" in c("INFO", "persistence"):
+        time.sleep(0.05)
+    server.kill()
+    server.start("--key-load-delay", "50", "--loading-process-events-interval-bytes", "1024", wait=True)
+    probe = Probe(program, servers=f"127.0.0.1:{server.port}", count=100, seconds=25, most=300)
+    probe.wait_for("redis_loading")
+    r = probe.result()
+    expect(r["done"] == 100 and r["reconnects"] == 0, r)
+    expect(probe.events() == ["redis_loading", "redis_recovered"], probe.told())
+    expect_each_once(ids_in_stream(server.client()), 100)
+    server.kill()
+
+
+def case_others(program, folder):
+    """Another producer in the stream, a stream that is ahead, data that was lost, readers that lag."""
+    server = Server(folder, "redis", "appendonly yes").start()
+    c = server.client()
+    probe = Probe(program, servers=f"127.0.0.1:{server.port}", count=4000, rate=1000, seconds=20, watch=300)
+    for _ in range(20):
+        time.sleep(0.1)
+        c("XADD", KEY, "*", "body", '{"event":{"id":"foreign"}}', "id", "foreign")
+    r = probe.result()
+    expect(probe.events() == ["redis_second_producer"], probe.told())
+    ids = [i for i in ids_in_stream(c) if i != "foreign"]
+    expect_each_once(ids, 4000)
+    print("second producer:", r)
+
+    probe = Probe(program, servers=f"127.0.0.1:{server.port}", count=1000, seconds=20)
+    probe.result()
+    expect(probe.events() in ([], ["redis_ids_behind"]), probe.told())
+    expect(c("XLEN", KEY) == 5020, "those of a stream that is ahead")
+
+    c("FLUSHALL")
+    probe = Probe(program, servers=f"127.0.0.1:{server.port}", count=2000, seconds=20, rate=1000, backoff=50)
+    time.sleep(1)
+    kept = server.client()
+    keep = kept("XREVRANGE", KEY, "+", "-", "COUNT", 200)
+    kept("XTRIM", KEY, "MINID", keep[-1][0])
+    server.kill()
+    shutil.rmtree(os.path.join(server.folder, "appendonlydir"))
+    server.start()
+    r = probe.result()
+    expect("redis_data_lost" in probe.events() and r["rewinds"] == 1, f"{probe.told()} {r}")
+    c = server.client()
+    expect_each_once(ids_in_stream(c), 2000)
+
+    c("XGROUP", "CREATE", KEY, "siem", "0")
+    r = Probe(program, servers=f"127.0.0.1:{server.port}", count=100, seconds=20, watch=100, hold=500, key=KEY, maxlen=50,
+              ms=int(time.time() * 1000)).result()
+    expect(r["lag"] > 0, r)
+    server.kill()
+
+
+def case_replicas(program, folder):
+    """wait-replicas: what no replica has is not acknowledged."""
+    server = Server(folder, "redis", "repl-diskless-sync-delay 0").start()
+    probe = Probe(program, servers=f"127.0.0.1:{server.port}", count=2000, rate=2000, seconds=25, replicas=1, most=200)
+    probe.wait_for("redis_replicas")
+    time.sleep(0.3)
+    replica = Server(folder, "replica", f"replicaof 127.0.0.1 {server.port}").start()
+    r = probe.result()
+    expect(r["done"] == 2000, r)
+    expect_each_once(ids_in_stream(server.client()), 2000)
+    replica.kill()
+    server.kill()
+
+
+def main():
+    program, case = sys.argv[1:]
+    skip_without_redis()
+    with tempfile.TemporaryDirectory(prefix="ward-redis-") as folder:
+        globals()["case_" + case](program, folder)
+    print("ok")
+
+
+main()
