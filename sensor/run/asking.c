@@ -7,6 +7,7 @@
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -111,12 +112,36 @@ int64_t asking_number(sqlite3 *db, const char *sql)
 	return v;
 }
 
+static bool is_there(const char *path, const char *beside)
+{
+	char *name;
+	struct stat st;
+	if (asprintf(&name, "%s%s", path, beside) < 0)
+		return true;
+	bool there = stat(name, &st) == 0 && st.st_size > 0;
+	free(name);
+	return there;
+}
+
+/* SQLite makes files beside one that had a log, to read it too. Where we may not, it is read as a file that
+ * nobody writes: nobody does when they are not there. */
+static bool connect_db(sqlite3 **db, const char *path)
+{
+	int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX;
+	bool is_still = access(path, W_OK) != 0 && !is_there(path, "-wal") && !is_there(path, "-shm");
+	char *uri;
+	if (!is_still || path[strcspn(path, "%?#")] || asprintf(&uri, "file:%s?immutable=1", path) < 0)
+		return sqlite3_open_v2(path, db, flags, NULL) == SQLITE_OK;
+	int got = sqlite3_open_v2(uri, db, flags | SQLITE_OPEN_URI, NULL);
+	free(uri);
+	return got == SQLITE_OK;
+}
+
 bool asking_open(const char *command, const char *path, sqlite3 **db)
 {
 	if (access(path, R_OK) != 0)
 		return asking_wrong(command, "%s: %s; --state names the file", path, strerror(errno));
-	if (sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK ||
-		sqlite3_busy_timeout(*db, BUSY_MS) != SQLITE_OK)
+	if (!connect_db(db, path) || sqlite3_busy_timeout(*db, BUSY_MS) != SQLITE_OK)
 		return asking_wrong(command, "%s: cannot be opened: %s", path,
 			*db ? sqlite3_errmsg(*db) : "out of memory");
 	int64_t id = asking_number(*db, "PRAGMA application_id");

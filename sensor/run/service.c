@@ -104,13 +104,13 @@ static void grow(_Atomic uint64_t *counter, uint64_t by)
 static uint64_t steadied(struct watcher *w, uint64_t wall_ns)
 {
 	uint64_t back_ns, ns = steady_ns(&w->steady, wall_ns, w->worker.decode.last_ns, &back_ns);
-	if (back_ns) {
+	if (back_ns)
 		w->worker.back_ns = back_ns;
+	if (back_ns && w->index == 0) /* the others see it too */
 		log_warning(w->run->s->log,
 			"the clock was set back by %llu s: times go on from where they were until the next "
 			"start",
 			(unsigned long long)(back_ns / SECOND));
-	}
 	return ns;
 }
 
@@ -615,9 +615,11 @@ static int run_prepared(struct run *r)
 			pthread_join(r->watchers[i].thread, NULL);
 	if (r->state)
 		save_the_rest(r);
-	for (unsigned i = 0; i < s->n_workers; i++)
-		if (*live_problem(s->live, i))
-			log_error(s->log, "%s", live_problem(s->live, i));
+	const char *problem = "";
+	for (unsigned i = 0; i < s->n_workers && !*problem; i++)
+		problem = live_problem(s->live, i);
+	if (*problem)
+		log_error(s->log, "%s", problem);
 	r->over = true;
 	pthread_join(r->teller, NULL);
 	r->failed = r->failed || (r->state && r->line.lost);

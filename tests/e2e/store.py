@@ -221,6 +221,24 @@ def shown(program, folder):
     busy.close()
 
 
+def not_ours(program, folder):
+    """Who may read the file, but neither write it nor make one beside it."""
+    state = folder / "theirs.db"
+    read(program, ward.TOP / "pcaps/dicom/store.pcap", state=state)
+    os.chmod(folder, 0o755)
+    os.chmod(state, 0o644)
+    want = run(program, "devices", "--state", state).stdout
+    for beside in ("-wal", "-shm"):
+        Path(f"{state}{beside}").unlink(missing_ok=True)
+    if os.geteuid() != 0:
+        return
+    try:
+        done = subprocess.run([program, "devices", "--state", state], capture_output=True, user="nobody", check=False)
+    except PermissionError:  # the build is in a folder that nobody may enter
+        return
+    assert done.returncode == 0 and done.stdout == want, done.stderr.decode()
+
+
 def main(program, writer):
     with tempfile.TemporaryDirectory(prefix="ward-store-") as folder:
         folder = Path(folder)
@@ -228,6 +246,7 @@ def main(program, writer):
         kills(program, writer, folder)
         wrong_files(program, folder)
         shown(program, folder)
+        not_ours(program, folder)
     print("good")
 
 
