@@ -159,7 +159,7 @@ def splunk(docs, keys):
 
 
 class Wazuh:
-    """As its analysisd goes through rules: into the children of what holds, of siblings the higher level first."""
+    """As its analysisd goes through rules: into the children of what holds, of siblings level 0 first, then the higher."""
 
     def __init__(self, root):
         self.rules = []
@@ -167,7 +167,7 @@ class Wazuh:
             above = rule.findtext("if_sid")
             self.rules.append((rule.get("id"), int(rule.get("level")), set(above.split(",")) if above else None,
                                [(f.get("name"), re.compile(f.text)) for f in rule.iter("field")]))
-        self.rules.sort(key=lambda r: -r[1])
+        self.rules.sort(key=lambda r: (r[1] > 0, -r[1]))
 
     def decide(self, flat, parent=None):
         for name, level, above, fields in self.rules:
@@ -201,6 +201,8 @@ def wazuh(docs, keys):
                 flat["wardwatch.closing"] = closing
             _, level = rules.decide(flat)
             check(level == (3 if closing == "true" else of_alert), f"rules.xml: {doc['message']}: level {level}")
+    sign = {"event.module": "wardwatch", "wardwatch.class": "health", "wardwatch.level": "informational"}
+    check(rules.decide(sign)[1] == 0 and rules.decide(sign | {"wardwatch.level": "high"})[1] == 12, "rules.xml: health")
 
 
 def unit():
