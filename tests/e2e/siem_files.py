@@ -118,7 +118,7 @@ def filebeat(keys):
 
 
 SPLUNK = {
-    "inputs": "sourcetype index initCrcLength",
+    "inputs": "sourcetype index",
     "props": "SHOULD_LINEMERGE LINE_BREAKER TRUNCATE TIME_PREFIX TIME_FORMAT TZ MAX_TIMESTAMP_LOOKAHEAD KV_MODE",
     "transforms": "REGEX FORMAT DEST_KEY",
     "limits": "maxchars limit extraction_cutoff",
