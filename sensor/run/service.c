@@ -571,10 +571,12 @@ static void finish(struct run *r)
 		worker_counters(&w->worker, &one);
 		counters_add(&counters, &one);
 	}
+	bool is_said = !outputs_ok(s->outputs);
 	hub_finish(&r->hub);
 	counters_add(&counters, &r->hub.counters);
 	if (!outputs_finish(s->outputs, r->hub.inventory, &sum)) {
-		log_error(s->log, "%s", outputs_error(s->outputs));
+		if (!is_said)
+			log_error(s->log, "%s", outputs_error(s->outputs));
 		r->failed = true;
 	}
 }
