@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-enum { OTHERS = 4, PATH = 4096 };
+enum { OTHERS = 4 + CONFINE_PASSWORDS, PATH = 4096 };
 
 struct places {
 	struct jail_path paths[CONFINE_POLICIES + OTHERS];
@@ -51,6 +51,9 @@ bool confine(const struct confine *c, struct diag *d)
 	to.n = 0;
 	for (size_t i = 0; i < c->n_policies; i++)
 		if (!add(&to, c->policies[i], JAIL_READ, d))
+			return false;
+	for (size_t i = 0; i < CONFINE_PASSWORDS; i++)
+		if (!add(&to, c->passwords[i], JAIL_READ, d))
 			return false;
 	if (!add(&to, c->output, JAIL_WRITE, d) || !add(&to, c->state, JAIL_WRITE, d) ||
 		!add(&to, c->metrics_file, JAIL_WRITE, d) || !add(&to, c->socket, JAIL_REMOVE, d))

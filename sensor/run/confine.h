@@ -1,7 +1,7 @@
 /*
  * confine: the jail of a sensor as it is configured: what it still has to reach, and nothing else.
  *
- * Policies are read (a reload); of a single file its folder, since an editor replaces the file. A folder that
+ * Policies and files with passwords are read (a reload, a connection); of a single file its folder, since an editor replaces the file. A folder that
  * is replaced as a whole, or a link that is turned to another one, is found after a restart only. Outputs,
  * the store's and the metrics file's folders are written, the status socket is removed at the end.
  */
@@ -11,7 +11,7 @@
 #include "base/diag.h"
 #include "packet/live.h"
 
-enum { CONFINE_POLICIES = 32 };
+enum { CONFINE_POLICIES = 32, CONFINE_PASSWORDS = 2 };
 
 /* Paths: "" and NULL are none. */
 struct confine {
@@ -20,6 +20,7 @@ struct confine {
 	size_t n_policies;
 	const char *output; /* a folder */
 	const char *state, *metrics_file, *socket;
+	const char *passwords[CONFINE_PASSWORDS]; /* files */
 	const struct live *live;
 };
 

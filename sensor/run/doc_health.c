@@ -19,6 +19,20 @@ static void id_of(const struct doc_context *ctx, const struct health_note *n, ui
 	base32hex(bytes_of(digest, sizeof digest), ID_BITS, id + 3);
 }
 
+struct bytes document_id(struct bytes document)
+{
+	/* The keys of an object are sorted, and no value can hold a bare quote. */
+	struct cur c = cur_of(document);
+	static const char event[] = "\"event\":{", id[] = "\"id\":\"";
+	const uint8_t *at = memmem(document.p, document.n, event, strlen(event));
+	size_t from = at ? (size_t)(at - document.p) : document.n;
+	const uint8_t *key = memmem(document.p + from, document.n - from, id, strlen(id));
+	if (!key)
+		return (struct bytes){ 0 };
+	cur_skip(&c, (size_t)(key - document.p) + strlen(id));
+	return cur_until(&c, '"');
+}
+
 static void lost_json(struct json_doc *d, const struct health_note *n)
 {
 	static const char *const classes[] = {

@@ -33,6 +33,8 @@ void device_json(struct json_doc *d, const struct doc_context *ctx, const struct
  * time goes on. */
 enum { DEVICE_FACE = 24 };
 void device_face(const struct device *dev, char id[DEVICE_FACE]);
+/* The event.id of a document as json_nested wrote it; empty: it has none. */
+struct bytes document_id(struct bytes document);
 /* What the sensor says of itself, of kind event, or alert when it is severe (section 8). */
 struct health_note {
 	const char *action;   /* "redis_oom" */

@@ -4,6 +4,7 @@
 #include "run/config.h"
 #include "run/confine.h"
 #include "run/devices_command.h"
+#include "run/forwarding.h"
 #include "run/offline.h"
 #include "run/options.h"
 #include "run/policy_command.h"
@@ -34,6 +35,7 @@ struct program {
 	struct mask *mask;
 	struct outputs *outputs;
 	struct store *store;
+	struct forwarding forwarding;
 	struct progress progress;
 	struct diag diag;
 };
@@ -187,6 +189,7 @@ static bool open_outputs(struct program *p)
 		.json = p->options.json,
 		.page = !p->options.json && !p->options.quiet && !is_live(p),
 		.live = is_live(p),
+		.shipper = p->forwarding.shipper,
 		.doc = { .sensor_name = p->config.sensor_name,
 			.pseudonyms = p->config.key.from_file,
 			.zones = policy_zones(p->policy) } };
@@ -195,10 +198,10 @@ static bool open_outputs(struct program *p)
 			p->options.events ? "--events" : "`output.events: on` in the configuration");
 		return false;
 	}
-	if (is_live(p) && !c.dir && !c.json)
+	if (is_live(p) && !c.dir && !c.json && !c.shipper)
 		diag_add(&p->diag, DIAG_WARNING, "-", 0, 0, "",
 			"nobody hears of alerts: -o DIR writes them to a file there, --json to standard "
-			"output");
+			"output, output.redis and output.syslog send them");
 	p->mask = mask_new(&p->config.key, &p->config.limits);
 	c.mask = p->mask;
 	p->outputs = p->mask ? outputs_new(&c) : NULL;
@@ -261,6 +264,27 @@ static void share_out(struct program *p)
 	p->one_thread = threads == 1;
 }
 
+/* The brokers are processes of their own: before anything is open that they have no use for. */
+static bool begin_forwarding(struct program *p)
+{
+	if (!forwarding_is_wanted(&p->config))
+		return true;
+	if (store_path(p))
+		return forwarding_begin(&p->forwarding, &p->config, is_live(p), &p->diag);
+	diag_add(&p->diag, DIAG_ERROR, "-", 0, 0, "",
+		"alerts for Redis or syslog wait in a store until they are delivered: %s",
+		is_live(p) ? "name its file with store.file or --state FILE"
+			   : "name its file with --state FILE, or leave output.redis and output.syslog out");
+	return false;
+}
+
+static bool open_forwarding(struct program *p)
+{
+	struct doc_context doc = { .sensor_name = p->config.sensor_name };
+	return !forwarding_is_wanted(&p->config) || forwarding_open(&p->forwarding, store_path(p), &doc, &p->log,
+							    is_live(p), &p->diag);
+}
+
 static bool prepare(struct program *p)
 {
 	if (is_live(p))
@@ -272,6 +296,8 @@ static bool prepare(struct program *p)
 	p->policy = read_policies(p, &p->diag);
 	if (!p->policy)
 		return false;
+	if (!begin_forwarding(p))
+		return false;
 	say_all(&p->diag, !p->options.quiet); /* warnings on policies are no news of the captures */
 	catch_signals(is_live(p));            /* standard input may be waited for from here on */
 	if (!(is_live(p) ? open_interfaces(p) : open_captures(p)))
@@ -279,7 +305,7 @@ static bool prepare(struct program *p)
 	p->oui = oui_open(OUI_DIR);
 	if (store_path(p) && !(p->store = store_open(store_path(p), &p->diag)))
 		return false;
-	return open_outputs(p);
+	return open_forwarding(p) && open_outputs(p);
 }
 
 static int run(struct program *p)
@@ -303,7 +329,19 @@ static int run(struct program *p)
 		.progress = progress_show,
 		.arg = &p->progress,
 		.stop = &stop };
-	return offline_run(&o, &p->diag);
+	struct shipper *shipper = p->forwarding.shipper;
+	if (shipper && !shipper_start(shipper, NULL, NULL)) {
+		diag_add(&p->diag, DIAG_ERROR, "-", 0, 0, "", "a thread cannot be started: %s", strerror(errno));
+		return EXIT_WRONG;
+	}
+	int code = offline_run(&o, &p->diag);
+	uint64_t waiting = shipper ? shipper_stop(shipper, p->config.outbox.drain * 1000000) : 0;
+	if (waiting)
+		diag_add(&p->diag, DIAG_WARNING, "-", 0, 0, "",
+			"%llu documents for Redis or syslog wait in %s: they go out when wardwatch runs with it "
+			"again",
+			(unsigned long long)waiting, store_path(p));
+	return code;
 }
 
 static bool give_up_rights(void *arg)
@@ -317,6 +355,8 @@ static bool give_up_rights(void *arg)
 				    .state = store_path(p),
 				    .metrics_file = p->config.metrics_file,
 				    .socket = p->config.status_socket,
+				    .passwords = { p->config.redis.auth.password_file,
+					    p->config.redis.sentinel_auth.password_file },
 				    .live = p->live },
 		&p->diag);
 	say_all(&p->diag, true);
@@ -335,6 +375,8 @@ static int run_live(struct program *p)
 		.oui = p->oui,
 		.outputs = p->outputs,
 		.store = p->store,
+		.shipper = p->forwarding.shipper,
+		.drain_ns = p->config.outbox.drain * 1000000,
 		.mask = p->mask,
 		.doc = { .sensor_name = p->config.sensor_name },
 		.confine = give_up_rights,
@@ -352,6 +394,7 @@ static int run_live(struct program *p)
 static void fini(struct program *p)
 {
 	outputs_close(p->outputs);
+	forwarding_end(&p->forwarding);
 	store_close(p->store);
 	mask_free(p->mask);
 	live_close(p->live);

@@ -402,6 +402,30 @@ static void reread(struct run *r)
 	diag_free(&d);
 }
 
+/* A device of a save that has changed is an asset document. */
+static void tell_device(void *arg, const struct store_record *d)
+{
+	const struct run *r = arg;
+	struct bytes id = document_id(d->document);
+	struct outbox_record asset = { .class = OUTBOX_ASSET, .id = id, .document = d->document };
+	if (d->is_news && id.n && !shipper_put(r->s->shipper, SHIPPER_TELLING, &asset))
+		shipper_lose(r->s->shipper, SHIPPER_TELLING, &asset);
+}
+
+static bool confined_shipper(void *arg)
+{
+	return confined(arg, JAIL_SHIPPER);
+}
+
+/* What has come so far goes out, for as long as the end may take. */
+static void drain(struct run *r)
+{
+	uint64_t waiting = r->s->shipper ? shipper_stop(r->s->shipper, r->s->drain_ns) : 0;
+	if (waiting)
+		log_notice(r->s->log, "%llu documents wait in the outbox: they go out when it runs again",
+			(unsigned long long)waiting);
+}
+
 static void *tell(void *arg)
 {
 	struct run *r = arg;
@@ -482,6 +506,8 @@ static bool restore(struct run *r)
 		    store_line_init(&r->line);
 	log_diag(r->s->log, &d);
 	diag_free(&d);
+	r->line.on_device = r->s->shipper ? tell_device : NULL;
+	r->line.arg = r;
 	r->saved_ns = clock_ns(CLOCK_MONOTONIC);
 	return fine;
 }
@@ -515,6 +541,8 @@ static bool prepare(struct run *r)
 			.interfaces = interfaces,
 			.arg = r,
 			.log = s->log,
+			.shipper = s->shipper,
+			.doc = s->doc,
 			.wall_ns = clock_ns(CLOCK_REALTIME) };
 		r->telling = telling_new(&ts, error);
 	}
@@ -608,8 +636,10 @@ static int run_prepared(struct run *r)
 		log_error(s->log, "threads cannot be started");
 		return 1;
 	}
-	if (!start_threads(r))
+	if (!start_threads(r) || (s->shipper && !shipper_start(s->shipper, confined_shipper, r))) {
 		log_error(s->log, "threads cannot be started");
+		r->failed = true;
+	}
 	(void)confined(r, JAIL_MAIN);
 	decide(r);
 	for (unsigned i = 0; i < s->n_workers; i++)
@@ -626,6 +656,7 @@ static int run_prepared(struct run *r)
 	pthread_join(r->teller, NULL);
 	r->failed = r->failed || (r->state && r->line.lost);
 	finish(r);
+	drain(r);
 	return r->failed ? 1 : r->gone ? GONE : 0;
 }
 

@@ -10,6 +10,7 @@
 #include "packet/live.h"
 #include "run/hub.h"
 #include "run/log.h"
+#include "run/shipper.h"
 #include "run/store_line.h"
 #include "run/worker.h"
 
@@ -24,6 +25,8 @@ struct service {
 	struct oui *oui;       /* may be NULL */
 	struct outputs *outputs;
 	struct store *store; /* or NULL: nothing survives */
+	struct shipper *shipper; /* not started; NULL: neither Redis nor syslog. With a store */
+	uint64_t drain_ns;       /* how long the end waits for them */
 	struct mask *mask;
 	struct doc_context doc;                          /* without zones */
 	const char *sensor_name, *socket, *metrics_file; /* the paths: "": none */

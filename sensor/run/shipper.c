@@ -46,7 +46,7 @@ struct shipper {
 	uint64_t notes;    /* told so far: part of their ids */
 	uint64_t now_ns, wall_ms;
 	bool is_dirty; /* the outbox has what is not committed */
-	uint64_t committed_ns;
+	uint64_t committed_ns, progress_ns;
 	bool is_running;
 	_Atomic bool is_ending;
 	uint64_t drain_ns;
@@ -247,6 +247,7 @@ static void delivered(void *arg, uint64_t number)
 		return;
 	outbox_acknowledge(to->owner->setup.outbox, to->index, to->cursor);
 	to->owner->is_dirty = true;
+	to->owner->progress_ns = to->owner->now_ns;
 }
 
 static bool renew(void *arg, uint64_t number, struct outbox_id *fresh)
@@ -306,7 +307,8 @@ static bool is_over(struct shipper *s, uint64_t *deadline_ns)
 {
 	if (!s->is_ending)
 		return false;
-	if (*deadline_ns == 0)
+	/* Offline there is time for as long as somebody takes what there is. */
+	if (*deadline_ns == 0 || (!s->setup.log && s->progress_ns + s->drain_ns > *deadline_ns))
 		*deadline_ns = s->now_ns + s->drain_ns;
 	return s->now_ns >= *deadline_ns || (is_empty(s) && all_delivered(s));
 }

@@ -11,9 +11,10 @@
 #include "run/figures.h"
 #include "run/log.h"
 #include "run/memory.h"
+#include "run/shipper.h"
 #include "run/status.h"
 
-enum { TELLING_INTERFACES = 64, TELLING_WORKERS = 64, TELLING_FILE_S = 15 };
+enum { TELLING_INTERFACES = 64, TELLING_WORKERS = 64, TELLING_FILE_S = 15, TELLING_HEALTH_S = 60 };
 
 /* Borrowed until telling_free, but for the struct itself. */
 struct telling_setup {
@@ -26,6 +27,8 @@ struct telling_setup {
 	size_t (*interfaces)(void *arg, struct vitals_interface *out, size_t cap);
 	void *arg;
 	struct log *log;
+	struct shipper *shipper; /* each minute it gets the vitals as a document; NULL: none */
+	struct doc_context doc;
 	uint64_t wall_ns; /* now, since 1970 */
 };
 

@@ -30,6 +30,8 @@ struct vitals_table {
 	uint64_t used, capacity;
 };
 
+struct shipper_figures; /* run/shipper.h */
+
 struct vitals {
 	const char *sensor_name;
 	uint64_t now_ns, started_ns;           /* since 1970 */
@@ -47,6 +49,7 @@ struct vitals {
 	uint64_t rules, rules_left_out;
 	uint64_t policies_read_ns; /* since 1970: when the rules in force were loaded */
 	bool reload_failed;        /* the last one; the rules before it are in force */
+	const struct shipper_figures *shipping; /* NULL: neither Redis nor syslog */
 };
 
 #endif
