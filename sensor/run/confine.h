@@ -1,9 +1,10 @@
 /*
  * confine: the jail of a sensor as it is configured: what it still has to reach, and nothing else.
  *
- * Policies and files with passwords are read (a reload, a connection); of a single file its folder, since an editor replaces the file. A folder that
- * is replaced as a whole, or a link that is turned to another one, is found after a restart only. Outputs,
- * the store's and the metrics file's folders are written, the status socket is removed at the end.
+ * Policies and files with passwords are read (a reload, a connection); of a single file its folder, since an
+ * editor replaces the file. A folder that is replaced as a whole, or a link that is turned to another one, is
+ * found after a restart only. Outputs, the store's and the metrics file's folders are written, the status
+ * socket is removed at the end.
  */
 #ifndef WW_RUN_CONFINE_H
 #define WW_RUN_CONFINE_H

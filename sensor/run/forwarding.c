@@ -4,6 +4,7 @@
 #include "run/syslog.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 

@@ -281,8 +281,8 @@ static bool begin_forwarding(struct program *p)
 static bool open_forwarding(struct program *p)
 {
 	struct doc_context doc = { .sensor_name = p->config.sensor_name };
-	return !forwarding_is_wanted(&p->config) || forwarding_open(&p->forwarding, store_path(p), &doc, &p->log,
-							    is_live(p), &p->diag);
+	return !forwarding_is_wanted(&p->config) ||
+	       forwarding_open(&p->forwarding, store_path(p), &doc, &p->log, is_live(p), &p->diag);
 }
 
 static bool prepare(struct program *p)
@@ -331,14 +331,16 @@ static int run(struct program *p)
 		.stop = &stop };
 	struct shipper *shipper = p->forwarding.shipper;
 	if (shipper && !shipper_start(shipper, NULL, NULL)) {
-		diag_add(&p->diag, DIAG_ERROR, "-", 0, 0, "", "a thread cannot be started: %s", strerror(errno));
+		diag_add(&p->diag, DIAG_ERROR, "-", 0, 0, "", "a thread cannot be started: %s",
+			strerror(errno));
 		return EXIT_WRONG;
 	}
 	int code = offline_run(&o, &p->diag);
 	uint64_t waiting = shipper ? shipper_stop(shipper, p->config.outbox.drain * 1000000) : 0;
 	if (waiting)
 		diag_add(&p->diag, DIAG_WARNING, "-", 0, 0, "",
-			"%llu documents for Redis or syslog wait in %s: they go out when wardwatch runs with it "
+			"%llu documents for Redis or syslog wait in %s: they go out when wardwatch runs with "
+			"it "
 			"again",
 			(unsigned long long)waiting, store_path(p));
 	return code;

@@ -1,5 +1,7 @@
 #include "run/metrics.h"
 
+#include "run/shipper.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -225,6 +227,62 @@ static void put_self(struct out *o, const struct vitals *v)
 	alone(o, "policy_reload_success", "gauge", "0: the last reload failed", !v->reload_failed);
 }
 
+static void put_outbox(struct out *o, const struct shipper_figures *f, uint64_t now_ns)
+{
+	static const char *const classes[] = {
+		[OUTBOX_ALERT] = "alert", [OUTBOX_ASSET] = "asset", [OUTBOX_HEALTH] = "health"
+	};
+	uint64_t now_ms = now_ns / 1000000, oldest = f->outbox.oldest_ms;
+	alone(o, "spool_records", "gauge", "documents that wait for Redis or syslog", f->outbox.waiting);
+	alone(o, "spool_bytes", "gauge", "bytes of those documents", f->outbox.waiting_bytes);
+	family(o, "spool_oldest_seconds", "gauge", "how long the oldest of them waits");
+	seconds(o, "spool_oldest_seconds", NULL, NULL,
+		oldest && oldest < now_ms ? (now_ms - oldest) * 1000000 : 0);
+	alone(o, "spool_commits_total", "counter", "groups of documents written to the store", f->commits);
+	alone(o, "spool_ok", "gauge", "0: the store cannot be written", !*f->problem);
+	family(o, "spool_lost_total", "counter", "documents that were lost before they were delivered");
+	for (unsigned c = 0; c < OUTBOX_CLASSES; c++)
+		for (unsigned l = 0; l < LEVELS; l++)
+			put(o, "wardwatch_spool_lost_total{class=\"%s\",level=\"%s\"} %llu\n", classes[c],
+				level_name((enum level)l), (unsigned long long)f->outbox.lost[c][l]);
+}
+
+static void put_outputs(struct out *o, const struct shipper_figures *f)
+{
+#define AT(member) offsetof(struct shipper_output, figures.member)
+	static const struct column columns[] = {
+		{ "output_sent_total", "counter", "documents that an output has acknowledged", AT(sent) },
+		{ "output_retries_total", "counter", "documents that were sent again", AT(retries) },
+		{ "output_errors_total", "counter", "errors that an output answered with", AT(errors) },
+		{ "output_duplicates_total", "counter", "documents that were there already", AT(duplicates) },
+		{ "output_reconnects_total", "counter", "connections that were made anew", AT(reconnects) },
+	};
+#undef AT
+	for (size_t k = 0; k < sizeof columns / sizeof *columns; k++) {
+		family(o, columns[k].name, columns[k].type, columns[k].help);
+		for (size_t i = 0; i < f->n_outputs; i++)
+			sample(o, columns[k].name, "output", f->outputs[i].name,
+				cell(f->outputs, sizeof *f->outputs, i, columns[k].offset));
+	}
+	family(o, "output_connected", "gauge", "1: the output is connected");
+	for (size_t i = 0; i < f->n_outputs; i++)
+		sample(o, "output_connected", "output", f->outputs[i].name,
+			f->outputs[i].figures.is_connected);
+	family(o, "output_waiting", "gauge", "documents that an output has not acknowledged");
+	for (size_t i = 0; i < f->n_outputs; i++)
+		sample(o, "output_waiting", "output", f->outputs[i].name, f->outputs[i].waiting);
+	family(o, "output_latency_seconds", "gauge", "how long the last acknowledgement took");
+	for (size_t i = 0; i < f->n_outputs; i++)
+		seconds(o, "output_latency_seconds", "output", f->outputs[i].name,
+			f->outputs[i].figures.latency_ns);
+	family(o, "output_stream_lag", "gauge",
+		"entries that the slowest group of readers has not read; where known");
+	for (size_t i = 0; i < f->n_outputs; i++)
+		if (f->outputs[i].figures.lag >= 0)
+			sample(o, "output_stream_lag", "output", f->outputs[i].name,
+				(uint64_t)f->outputs[i].figures.lag);
+}
+
 size_t metrics_text(const struct vitals *v, char *out, size_t cap)
 {
 	struct out o = { .at = out, .left = cap };
@@ -234,6 +292,10 @@ size_t metrics_text(const struct vitals *v, char *out, size_t cap)
 	put_tables(&o, v);
 	put_counters(&o, v->counters);
 	put_protocols(&o, v->proto);
+	if (v->shipping) {
+		put_outbox(&o, v->shipping, v->now_ns);
+		put_outputs(&o, v->shipping);
+	}
 	return o.full ? 0 : (size_t)(o.at - out);
 }
 

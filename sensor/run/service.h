@@ -24,7 +24,7 @@ struct service {
 	struct policy *policy; /* of the caller; those that replace it are the service's */
 	struct oui *oui;       /* may be NULL */
 	struct outputs *outputs;
-	struct store *store; /* or NULL: nothing survives */
+	struct store *store;     /* or NULL: nothing survives */
 	struct shipper *shipper; /* not started; NULL: neither Redis nor syslog. With a store */
 	uint64_t drain_ns;       /* how long the end waits for them */
 	struct mask *mask;

@@ -2,6 +2,7 @@
 #include "run/status.h"
 
 #include "run/documents.h"
+#include "run/shipper.h"
 
 static void put_counters(struct json_doc *d, const struct counters *c)
 {
@@ -81,6 +82,33 @@ static void put_tables(struct json_doc *d, const struct vitals *v)
 	}
 }
 
+static void put_shipping(struct json_doc *d, const struct shipper_figures *f, uint64_t now_ns)
+{
+	static const char *const keys[] = { "outputs.name", "outputs.connected", "outputs.sent",
+		"outputs.waiting", "outputs.errors", "outputs.problem" };
+	uint64_t lost = 0;
+	for (unsigned c = 0; c < OUTBOX_CLASSES; c++)
+		for (unsigned l = 0; l < LEVELS; l++)
+			lost += f->outbox.lost[c][l];
+	json_uint(d, "outbox.waiting", f->outbox.waiting);
+	json_uint(d, "outbox.bytes", f->outbox.waiting_bytes);
+	json_float(d, "outbox.oldest_seconds",
+		f->outbox.oldest_ms ? seconds_between(f->outbox.oldest_ms * 1000000, now_ns) : 0);
+	json_uint(d, "outbox.lost", lost);
+	json_text(d, "outbox.problem", *f->problem ? f->problem : "-");
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+		json_list(d, keys[i]);
+	for (size_t i = 0; i < f->n_outputs; i++) {
+		const struct shipper_output *o = &f->outputs[i];
+		json_text(d, "outputs.name", o->name);
+		json_bool(d, "outputs.connected", o->figures.is_connected);
+		json_uint(d, "outputs.sent", o->figures.sent);
+		json_uint(d, "outputs.waiting", o->waiting);
+		json_uint(d, "outputs.errors", o->figures.errors);
+		json_text(d, "outputs.problem", *o->figures.problem ? o->figures.problem : "-");
+	}
+}
+
 void status_json(const struct vitals *v, struct json_doc *d)
 {
 	char text[MEMORY_TEXT];
@@ -102,4 +130,6 @@ void status_json(const struct vitals *v, struct json_doc *d)
 	put_interfaces(d, v);
 	put_workers(d, v);
 	put_tables(d, v);
+	if (v->shipping)
+		put_shipping(d, v->shipping, v->now_ns);
 }

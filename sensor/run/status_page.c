@@ -178,6 +178,30 @@ static void put_judged(FILE *out, const struct moment *m)
 	fprintf(out, "Memory      %s\n", memory);
 }
 
+/* Of each output whether it takes what there is, and what is wrong. */
+static void put_shipping(FILE *out, const struct moment *m)
+{
+	char a[TERM_NUMBER], b[TERM_NUMBER], name[WORD], problem[2 * WORD];
+	if (rows(m, "outputs", "name") == 0)
+		return;
+	fprintf(out, "Outbox      %s waiting", digits(number(m, "outbox", "waiting"), a));
+	if (number(m, "outbox", "waiting") > 0)
+		fprintf(out, ", the oldest for %.0f s", number(m, "outbox", "oldest_seconds"));
+	if (number(m, "outbox", "lost") > 0)
+		fprintf(out, "; %s LOST", digits(number(m, "outbox", "lost"), b));
+	fputc('\n', out);
+	for (size_t i = 0; i < rows(m, "outputs", "name"); i++) {
+		const struct yaml_node *said = item(m, "outputs", "problem", i);
+		(void)term_escape(
+			said && said->text ? yaml_text(said) : bytes_str("-"), problem, sizeof problem);
+		fprintf(out, "%-11s %s, %s sent, %s waiting%s%s\n", word(item(m, "outputs", "name", i), name),
+			number_of(item(m, "outputs", "connected", i)) > 0 ? "connected" : "NOT CONNECTED",
+			digits(number_of(item(m, "outputs", "sent", i)), a),
+			digits(number_of(item(m, "outputs", "waiting", i)), b),
+			strcmp(problem, "-") == 0 ? "" : ": ", strcmp(problem, "-") == 0 ? "" : problem);
+	}
+}
+
 bool status_page(struct bytes before, struct bytes now, FILE *out)
 {
 	struct moment then = { .root = NULL }, m = { .root = NULL };
@@ -196,6 +220,7 @@ bool status_page(struct bytes before, struct bytes now, FILE *out)
 		put_tables(out, &m);
 		put_full(out, &m);
 		put_judged(out, &m);
+		put_shipping(out, &m);
 	}
 	yaml_fini(&then.file);
 	yaml_fini(&m.file);

@@ -173,10 +173,9 @@ static void send_health(struct telling *t)
 		.level = LEVEL_INFORMATIONAL,
 		.vitals = &v };
 	health_json(t->doc, &t->setup.doc, &n, t->wall_ns, t->healths++, id);
-	struct outbox_record r = { .class = OUTBOX_HEALTH,
-		.level = n.level,
-		.id = bytes_str(id),
-		.document = json_nested(t->doc) };
+	struct outbox_record r = {
+		.class = OUTBOX_HEALTH, .level = n.level, .id = bytes_str(id), .document = json_nested(t->doc)
+	};
 	if (!shipper_put(t->setup.shipper, SHIPPER_TELLING, &r))
 		shipper_lose(t->setup.shipper, SHIPPER_TELLING, &r);
 }

@@ -47,8 +47,8 @@ struct vitals {
 	uint64_t devices;
 	struct memory memory;
 	uint64_t rules, rules_left_out;
-	uint64_t policies_read_ns; /* since 1970: when the rules in force were loaded */
-	bool reload_failed;        /* the last one; the rules before it are in force */
+	uint64_t policies_read_ns;              /* since 1970: when the rules in force were loaded */
+	bool reload_failed;                     /* the last one; the rules before it are in force */
 	const struct shipper_figures *shipping; /* NULL: neither Redis nor syslog */
 };
 
