@@ -42,7 +42,6 @@ static bool copy(char *to, size_t most, const char *from, size_t n)
 static bool host_and_port(struct forwarding_server *s, const char *text, const char *default_port)
 {
 	size_t n = strcspn(text, "/");
-	const char *port = default_port;
 	if (strlen(text + n) > 1)
 		return false;
 	const char *end = *text == '[' ? memchr(text, ']', n) : memchr(text, ':', n);
@@ -54,9 +53,8 @@ static bool host_and_port(struct forwarding_server *s, const char *text, const c
 	size_t digits = (size_t)(text + n - after);
 	if (digits > 0 && (*after != ':' || !copy(s->port, sizeof s->port, after + 1, digits - 1)))
 		return false;
-	if (digits > 0)
-		port = s->port;
-	snprintf(s->port, sizeof s->port, "%s", port);
+	if (digits == 0)
+		snprintf(s->port, sizeof s->port, "%s", default_port);
 	unsigned long number = 0;
 	for (const char *p = s->port; *p; p++)
 		number = ascii_digit((uint8_t)*p) ? number * 10 + (unsigned long)(*p - '0') : 65536;

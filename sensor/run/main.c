@@ -7,6 +7,7 @@
 #include "run/forwarding.h"
 #include "run/offline.h"
 #include "run/options.h"
+#include "run/output_command.h"
 #include "run/policy_command.h"
 #include "run/progress.h"
 #include "run/service.h"
@@ -454,6 +455,8 @@ int main(int argc, char **argv)
 		return devices_command(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "alerts") == 0)
 		return alerts_command(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "output") == 0)
+		return output_command(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "status") == 0)
 		return status_command(argc - 1, argv + 1);
 	if (!options_parse(&p.options, argc, argv)) {
