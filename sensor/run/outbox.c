@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <sys/statvfs.h>
 
-#define BYTES_MOST (UINT64_C(2) << 30)
+#define FILE_MOST (UINT64_C(2) << 30)
 
 /* The page cache is for the index of ids, which are as good as random; a checkpoint costs two more syncs. */
 #define SQL_OUTBOX_SETTINGS                                                                                  \
@@ -294,11 +294,12 @@ static bool connect_db(struct outbox *o, const char *path)
 	return version == STORE_VERSION;
 }
 
+/* Documents take about half of the file: of two kilobytes one fills a page, and there are the indexes. */
 static uint64_t most_bytes(const char *path)
 {
 	struct statvfs f;
-	uint64_t tenth = statvfs(path, &f) == 0 ? (uint64_t)f.f_blocks * f.f_frsize / 10 : BYTES_MOST;
-	return tenth < BYTES_MOST ? tenth : BYTES_MOST;
+	uint64_t tenth = statvfs(path, &f) == 0 ? (uint64_t)f.f_blocks * f.f_frsize / 10 : FILE_MOST;
+	return (tenth < FILE_MOST ? tenth : FILE_MOST) / 2;
 }
 
 struct outbox *outbox_open(const char *path, const struct outbox_setup *s, struct diag *d)

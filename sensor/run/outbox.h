@@ -43,7 +43,9 @@ struct outbox_setup {
 	 * others, else with what comes. */
 	const char *outputs[OUTBOX_OUTPUTS];
 	size_t n_outputs;
-	uint64_t bytes_most; /* of documents that are kept; 0: 2 GiB, at most a tenth of the file system */
+	/* Of documents that are kept; the file is about twice as large. 0: as many as make 2 GiB of file, or
+	 * a tenth of the file system where that is less. */
+	uint64_t bytes_most;
 	uint64_t retain_records, retain_ms; /* of acknowledged ones: the larger of the two is kept */
 };
 
