@@ -1,5 +1,8 @@
 #include "run/spool.h"
 
+#include "base/assert.h"
+#include "base/map.h"
+
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -31,24 +34,19 @@ bool spool_open(struct spool *s, const char *dir)
 bool spool_put(struct spool *s, struct bytes line)
 {
 	uint32_t n = (uint32_t)line.n;
+	ASSERT(n <= SPOOL_LINE);
 	return fwrite(&n, sizeof n, 1, s->file) == 1 && fwrite(line.p, 1, n, s->file) == n;
 }
 
 bool spool_each(struct spool *s, struct mask *m, bool (*fn)(void *arg, struct bytes line), void *arg)
 {
-	uint32_t n, cap = 0;
-	uint8_t *buffer = NULL;
-	bool ok = fflush(s->file) == 0 && fseek(s->file, 0, SEEK_SET) == 0;
-	while (ok && fread(&n, sizeof n, 1, s->file) == 1) {
-		if (n > cap) {
-			uint8_t *bigger = realloc(buffer, n);
-			ok = bigger != NULL;
-			buffer = bigger ? bigger : buffer;
-			cap = bigger ? n : cap;
-		}
-		ok = ok && fread(buffer, 1, n, s->file) == n && fn(arg, mask_line(m, bytes_of(buffer, n)));
-	}
-	free(buffer);
+	uint32_t n;
+	uint8_t *line = map_new(SPOOL_LINE); /* pages that no line needs are never touched */
+	bool ok = line && fflush(s->file) == 0 && fseek(s->file, 0, SEEK_SET) == 0;
+	while (ok && fread(&n, sizeof n, 1, s->file) == 1)
+		ok = n <= SPOOL_LINE && fread(line, 1, n, s->file) == n &&
+		     fn(arg, mask_line(m, bytes_of(line, n)));
+	map_free(line, SPOOL_LINE);
 	return ok && !ferror(s->file);
 }
 

@@ -10,6 +10,8 @@
 
 #include <stdio.h>
 
+enum { SPOOL_LINE = 32 << 20 }; /* more than json.h ever writes */
+
 struct spool {
 	FILE *file; /* NULL: not open */
 };
