@@ -108,8 +108,11 @@ static void no_outbox(void **state)
 /* Puts for ever, in groups; says after each commit how many there are. */
 static void write_for_ever(struct folder *f, int to)
 {
-	struct outbox *o = box_open(f, box_two(0, 50, 0));
+	struct outbox_setup s = box_two(0, 50, 0);
+	struct outbox *o = outbox_open(f->path, &s, &f->diag);
 	struct outbox_figures figures;
+	if (!o)
+		_exit(1);
 	outbox_figures(o, &figures);
 	for (uint32_t n = (uint32_t)figures.last_number;;) {
 		for (unsigned i = 0; i < 16; i++, n++)
