@@ -1,6 +1,7 @@
 #include "run/connection.h"
 
 #include "base/assert.h"
+#include "run/tcp_progress.h"
 #include "run/tls.h"
 
 #include <errno.h>
@@ -340,6 +341,11 @@ static void serve_open(struct connection *c)
 		;
 	while (c->state == CONNECTION_OPEN && c->out.n && (c->tls ? write_tls(c) : write_plain(c)))
 		;
+}
+
+bool connection_progress(const struct connection *c, uint64_t *given, uint64_t *taken)
+{
+	return c->state == CONNECTION_OPEN && tcp_progress(c->fd, given, taken);
 }
 
 size_t connection_fds(const struct connection *c, struct pollfd *fd)

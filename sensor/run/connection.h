@@ -84,6 +84,9 @@ size_t connection_unsent(const struct connection *c);
 struct bytes connection_input(const struct connection *c);
 void connection_eat(struct connection *c, size_t n);
 
+/* See tcp_progress.h; over TLS its own bytes are among them. Bytes that are unsent are in neither. */
+bool connection_progress(const struct connection *c, uint64_t *given, uint64_t *taken);
+
 /* What to poll for, at most one; returns how many. */
 size_t connection_fds(const struct connection *c, struct pollfd *fd);
 /* Connects, shakes hands, reads and writes as far as that goes without waiting. Returns when it wants to be

@@ -23,6 +23,7 @@ bool jail_thread(enum jail_kind kind)
 #else
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -169,7 +170,8 @@ static bool allow_given_sockets(scmp_filter_ctx f)
 {
 	return add_all(f, SCMP_ACT_ALLOW,
 		CALLS(C(recvfrom), C(recvmsg), C(sendto), C(accept), C(accept4), C(shutdown), C(getsockopt),
-			C(setsockopt), C(getsockname), C(getpeername)));
+			C(setsockopt), C(getsockname), C(getpeername))) &&
+	       add_when(f, SCMP_ACT_ALLOW, C(ioctl), 1, SIOCOUTQ);
 }
 
 /* A thread it makes sets its own filter. What the new one needs beyond this is refused it too, so capturing
