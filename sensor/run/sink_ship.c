@@ -27,16 +27,21 @@ static enum outbox_class class_of(const struct alert *a)
 	return strcmp(rule_text(a->rule)->category, "sensor_health") == 0 ? OUTBOX_HEALTH : OUTBOX_ALERT;
 }
 
-/* Offline: in the line's own form, for the spool. */
-static struct bytes with_head(
+/* Offline. What is longer than the shipper takes, seals and all, is lost here. */
+static bool put_by(
 	struct ship *s, enum outbox_class class, enum level level, const char *id, struct bytes document)
 {
+	if (document.n > JSON_MAX) {
+		shipper_lose(
+			s->shipper, SHIPPER_HUB, &(struct outbox_record){ .class = class, .level = level });
+		return true;
+	}
 	memset(s->line, ' ', HEAD);
 	s->line[0] = (uint8_t)('0' + class);
 	s->line[1] = (uint8_t)('0' + level);
 	memcpy(s->line + 2, id, strlen(id));
 	memcpy(s->line + HEAD, document.p, document.n);
-	return bytes_of(s->line, HEAD + document.n);
+	return spool_put(&s->spool, bytes_of(s->line, HEAD + document.n));
 }
 
 static bool put_alert_live(struct sink *sink, const struct alert *a)
@@ -56,7 +61,7 @@ static bool put_alert(struct sink *sink, const struct alert *a)
 {
 	struct ship *s = (struct ship *)sink;
 	alert_json(s->doc, &s->ctx, a);
-	return spool_put(&s->spool, with_head(s, class_of(a), a->level, a->id, json_nested(s->doc)));
+	return put_by(s, class_of(a), a->level, a->id, json_nested(s->doc));
 }
 
 struct devices {
@@ -71,8 +76,7 @@ static void put_device(void *arg, const struct device *dev)
 	char id[DEVICE_FACE];
 	device_face(dev, id);
 	device_json(s->doc, &s->ctx, dev);
-	all->failed = all->failed || !spool_put(&s->spool, with_head(s, OUTBOX_ASSET, LEVEL_INFORMATIONAL, id,
-								   json_nested(s->doc)));
+	all->failed = all->failed || !put_by(s, OUTBOX_ASSET, LEVEL_INFORMATIONAL, id, json_nested(s->doc));
 }
 
 static bool finish(struct sink *sink, const struct inventory *inv, const struct run_summary *sum)
