@@ -307,6 +307,7 @@ bool capture_next(struct capture *c, struct frame *f)
 		return false;
 	*f = c->inputs[c->heap[0]]->reader.frame;
 	f->number = ++c->packets;
+	f->input = c->heap[0];
 	if (!decode_knows_link(f->linktype))
 		count_foreign(c, f->linktype);
 	return true;

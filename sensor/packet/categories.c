@@ -98,6 +98,10 @@ static const struct field sensor_fields[] = {
 	[SENSOR_COUNTER] = { "sensor.counter", FACT_STR, OPEN, false },
 	[SENSOR_VALUE] = { "sensor.value", FACT_UINT, OPEN, false },
 	[SENSOR_SHARE] = { "sensor.share", FACT_UINT, OPEN, false },
+	[SENSOR_INTERFACE] = { "sensor.interface", FACT_STR, SUSPECT, false },
+	[SENSOR_VLAN] = { "sensor.vlan", FACT_UINT, OPEN, false },
+	[SENSOR_PACKETS] = { "sensor.packets_per_minute", FACT_UINT, OPEN, false },
+	[SENSOR_BYTES] = { "sensor.bytes_per_minute", FACT_UINT, OPEN, false },
 	{ 0 },
 };
 static const char *const sensor_events[] = { [SENSOR_EV_TABLE_FULL] = "table_full",
@@ -106,6 +110,10 @@ static const char *const sensor_events[] = { [SENSOR_EV_TABLE_FULL] = "table_ful
 	[SENSOR_EV_DUPLICATES] = "duplicates",
 	[SENSOR_EV_CLOCK_JUMP] = "clock_jump",
 	[SENSOR_EV_RELOAD_FAILED] = "reload_failed",
+	[SENSOR_EV_SILENT] = "silent",
+	[SENSOR_EV_HEARD_AGAIN] = "heard_again",
+	[SENSOR_EV_LINK_DOWN] = "link_down",
+	[SENSOR_EV_LINK_UP] = "link_up",
 	NULL };
 static const struct dissector dissector_sensor = {
 	.name = "sensor", .fields = sensor_fields, .events = sensor_events

@@ -63,11 +63,20 @@ enum sensor_event {
 	SENSOR_EV_DUPLICATES,    /* the mirror port sends packets twice */
 	SENSOR_EV_CLOCK_JUMP,    /* a packet lies long before an earlier one */
 	SENSOR_EV_RELOAD_FAILED, /* policies read anew are wrong: those before stay in force */
+	SENSOR_EV_SILENT, /* an interface or a VLAN had steady traffic and has none: packet/silence.h */
+	SENSOR_EV_HEARD_AGAIN,
+	SENSOR_EV_LINK_DOWN, /* live: an interface is not set up, or has no carrier */
+	SENSOR_EV_LINK_UP,
 };
 enum sensor_field {
-	SENSOR_COUNTER, /* which: a name of limits.def or counters.def, or "clock" */
-	SENSOR_VALUE,   /* how many in the minute; of the clock: seconds */
-	SENSOR_SHARE,   /* percent */
+	SENSOR_COUNTER,   /* which: a name of limits.def or counters.def, or "clock", "vlan", "interface" */
+	SENSOR_VALUE,     /* how many in the minute; of the clock, and of what is silent or down: for how many
+			     seconds */
+	SENSOR_SHARE,     /* percent */
+	SENSOR_INTERFACE, /* its name; of a capture the file's */
+	SENSOR_VLAN,
+	SENSOR_PACKETS, /* a minute, before it fell silent */
+	SENSOR_BYTES,
 };
 
 enum phi_field { PHI_CLASSES_FIELD, PHI_COUNT, PHI_CONTAINER, PHI_ENCRYPTED, PHI_PATIENT };

@@ -148,7 +148,8 @@ enum proto dx_expected(struct dx_engine *e, const struct addr *ip, uint16_t port
 struct dx dx_own(struct dx_engine *e, const struct conv *conv, enum dir dir);
 void ev_begin_own(struct dx *x, enum proto category, unsigned event);
 
-/* Writes a RECORD_COUNTERS. False: the ring is full. */
-bool engine_counters(struct dx_engine *e, enum turn turn, const struct worker_news *n);
+/* Writes a RECORD_COUNTERS; rows: n->n_traffic of them. False: the ring is full. */
+bool engine_counters(
+	struct dx_engine *e, enum turn turn, const struct worker_news *n, const struct traffic_row *rows);
 
 #endif

@@ -16,7 +16,7 @@
 enum record_kind {
 	RECORD_EVENT,
 	RECORD_OBSERVATION,
-	RECORD_COUNTERS, /* no facts: a struct worker_news (health.h) */
+	RECORD_COUNTERS, /* no facts: a struct worker_news (health.h), then the minute's struct traffic_row */
 };
 
 /* The order of the records of one packet number, whichever worker wrote them (run/merge.h). */

@@ -10,6 +10,7 @@
 
 #include "base/counters.h"
 #include "packet/categories.h"
+#include "packet/traffic.h"
 
 enum {
 #define LIMIT(name, def, least, most, sentence) HEALTH_FULL_##name,
@@ -28,10 +29,12 @@ enum {
 
 enum { HEALTH_MINUTE_S = 60 };
 
-/* What a RECORD_COUNTERS holds behind its struct event. */
+/* What a RECORD_COUNTERS holds behind its struct event, before its struct traffic_row. */
 struct worker_news {
 	struct counters counters; /* since the start */
 	uint64_t back_ns;         /* most that a packet of this minute lay before an earlier one's time */
+	uint32_t n_traffic;       /* rows that follow */
+	bool traffic_is_cut;      /* see struct traffic */
 };
 
 struct health {

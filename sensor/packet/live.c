@@ -265,6 +265,7 @@ static void take(u_char *arg, const struct pcap_pkthdr *h, const u_char *p)
 		.wire_bytes = h->len < h->caplen ? h->caplen : h->len,
 		.linktype = b->member->h.linktype,
 		.interface = b->interface,
+		.input = b->interface,
 	};
 	b->member->received++;
 	b->fn(b->arg, &f);

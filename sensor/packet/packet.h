@@ -17,7 +17,8 @@ struct frame {
 	struct bytes data;   /* what was captured */
 	uint32_t wire_bytes; /* what was on the wire, >= data.n */
 	uint16_t linktype;   /* LINKTYPE_*, tcpdump.org/linktypes.html */
-	uint32_t interface;  /* which of the run's inputs and interfaces, from 0 */
+	uint32_t interface;  /* which of the run's inputs' interfaces, from 0 */
+	uint32_t input;      /* which of its inputs (capture_name); live the interface */
 };
 
 struct packet {

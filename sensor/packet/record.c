@@ -60,20 +60,26 @@ static void record_end(struct dx_engine *e)
 	e->open = NULL;
 }
 
-bool engine_counters(struct dx_engine *e, enum turn turn, const struct worker_news *n)
+bool engine_counters(
+	struct dx_engine *e, enum turn turn, const struct worker_news *n, const struct traffic_row *rows)
 {
+	size_t rows_bytes = n->n_traffic * sizeof *rows;
+	uint32_t len = (uint32_t)(sizeof(struct event) + sizeof *n + rows_bytes);
+	ASSERT(n->n_traffic <= TRAFFIC_MOST && len <= EVENT_BYTES);
 	/* It finds room where an event, which may grow, does not. */
-	struct event *ev = ring_reserve(e->ring, sizeof *ev + sizeof *n);
+	struct event *ev = ring_reserve(e->ring, len);
 	if (!ev)
 		ev = reserve(e, false);
 	if (!ev)
 		return false;
-	*ev = (struct event){ .len = sizeof *ev + sizeof *n,
+	*ev = (struct event){ .len = len,
 		.record = RECORD_COUNTERS,
 		.turn = (uint8_t)turn,
 		.ts_ns = e->ts_ns,
 		.packet = e->packet };
 	memcpy(ev + 1, n, sizeof *n);
+	if (rows_bytes)
+		memcpy((uint8_t *)(ev + 1) + sizeof *n, rows, rows_bytes);
 	ring_commit(e->ring, ev->len);
 	return true;
 }

@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#define SECOND UINT64_C(1000000000)
+
 static void on_alert(void *arg, const struct alert *a)
 {
 	struct hub *h = arg;
@@ -28,7 +30,7 @@ static void judge(void *arg, const struct event *e)
 		policy_event(h->policy, e);
 }
 
-enum { TOLD_BYTES = 512 };
+enum { TOLD_BYTES = 1024, TOLD_NAME = 256 };
 
 struct told {
 	_Alignas(8) uint8_t b[TOLD_BYTES];
@@ -46,21 +48,69 @@ static void put(struct told *t, unsigned field, enum fact_type type, struct byte
 	e->n_facts++;
 }
 
+static void put_uint(struct told *t, unsigned field, uint64_t v)
+{
+	put(t, field, FACT_UINT, bytes_of((const uint8_t *)&v, sizeof v));
+}
+
+static void put_input(const struct hub *h, struct told *t, uint32_t input)
+{
+	const char *name = h->input_name ? h->input_name(h->input_arg, input) : NULL;
+	if (name) /* of a path its end tells the most */
+		put(t, SENSOR_INTERFACE, FACT_STR,
+			bytes_from(bytes_str(name), strlen(name) > TOLD_NAME ? strlen(name) - TOLD_NAME : 0));
+}
+
+static void begin(
+	const struct hub *h, struct told *t, enum sensor_event event, const char *counter, uint64_t value)
+{
+	*(struct event *)(void *)t->b = (struct event){ .len = sizeof(struct event),
+		.record = RECORD_EVENT,
+		.proto = PROTO_sensor,
+		.event = (uint8_t)event,
+		.ts_ns = h->now_ns,
+		.packet = h->packet };
+	put(t, SENSOR_COUNTER, FACT_STR, bytes_str(counter));
+	put_uint(t, SENSOR_VALUE, value);
+}
+
+static void end(struct hub *h, const struct told *t)
+{
+	judge(h, (const struct event *)(const void *)t->b);
+}
+
 void hub_tell(struct hub *h, const struct health_news *n)
 {
 	struct told t = { 0 };
-	struct event *e = (struct event *)(void *)t.b;
-	*e = (struct event){ .len = sizeof *e,
-		.record = RECORD_EVENT,
-		.proto = PROTO_sensor,
-		.event = (uint8_t)n->event,
-		.ts_ns = h->now_ns,
-		.packet = h->packet };
-	put(&t, SENSOR_COUNTER, FACT_STR, bytes_str(n->counter));
-	put(&t, SENSOR_VALUE, FACT_UINT, bytes_of((const uint8_t *)&n->value, sizeof n->value));
+	begin(h, &t, n->event, n->counter, n->value);
 	if (n->share)
-		put(&t, SENSOR_SHARE, FACT_UINT, bytes_of((const uint8_t *)&n->share, sizeof n->share));
-	judge(h, e);
+		put_uint(&t, SENSOR_SHARE, n->share);
+	end(h, &t);
+}
+
+void hub_tell_link(struct hub *h, uint32_t interface, bool is_up, uint64_t seconds)
+{
+	struct told t = { 0 };
+	silence_link(&h->silence, interface, is_up, h->now_ns);
+	begin(h, &t, is_up ? SENSOR_EV_LINK_UP : SENSOR_EV_LINK_DOWN, "interface", seconds);
+	put_input(h, &t, interface);
+	end(h, &t);
+}
+
+static void tell_silence(void *arg, const struct silence_news *n)
+{
+	struct hub *h = arg;
+	struct told t = { 0 };
+	begin(h, &t, n->is_over ? SENSOR_EV_HEARD_AGAIN : SENSOR_EV_SILENT, n->vlan ? "vlan" : "interface",
+		n->silent_ns / SECOND);
+	put_input(h, &t, n->input);
+	if (n->vlan)
+		put_uint(&t, SENSOR_VLAN, n->vlan);
+	if (!n->is_over) {
+		put_uint(&t, SENSOR_PACKETS, n->packets);
+		put_uint(&t, SENSOR_BYTES, n->bytes);
+	}
+	end(h, &t);
 }
 
 static void tell_health(void *arg, const struct health_news *n)
@@ -92,12 +142,18 @@ static void look(struct hub *h)
 static void take_counters(struct hub *h, const struct event *e, unsigned worker)
 {
 	bool complete = true;
-	memcpy(&h->reports[worker].news, e + 1, sizeof(struct worker_news));
+	struct worker_news *news = &h->reports[worker].news;
+	memcpy(news, e + 1, sizeof *news);
+	silence_take(&h->silence,
+		(const struct traffic_row *)(const void *)((const uint8_t *)(e + 1) + sizeof *news),
+		news->n_traffic, news->traffic_is_cut);
 	h->reports[worker].is_new = true;
 	for (unsigned i = 0; i < h->n_workers; i++)
 		complete = complete && h->reports[i].is_new;
-	if (complete)
-		look(h);
+	if (!complete)
+		return;
+	look(h);
+	silence_look(&h->silence, h->now_ns, tell_silence, h);
 }
 
 bool hub_init(struct hub *h, const struct hub_setup *s)
@@ -106,9 +162,11 @@ bool hub_init(struct hub *h, const struct hub_setup *s)
 	*h = (struct hub){ .outputs = s->outputs,
 		.tap = s->tap,
 		.limits = s->limits,
+		.input_name = s->input_name,
+		.input_arg = s->input_arg,
 		.n_workers = s->n_workers ? s->n_workers : 1 };
 	h->reports = calloc(h->n_workers, sizeof *h->reports);
-	if (!h->reports)
+	if (!h->reports || !silence_init(&h->silence, s->limits, &h->counters, s->n_interfaces))
 		return false;
 	h->inventory = inventory_new(s->limits, &h->counters, s->fingerprints, s->oui);
 	if (!h->inventory)
@@ -152,6 +210,7 @@ void hub_fini(struct hub *h)
 		policy_stop(h->policy);
 	if (h->inventory)
 		inventory_free(h->inventory);
+	silence_fini(&h->silence);
 	free(h->reports);
 	*h = (struct hub){ 0 };
 }

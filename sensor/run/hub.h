@@ -9,6 +9,7 @@
 #include "base/ring.h"
 #include "decide/policy.h"
 #include "packet/health.h"
+#include "packet/silence.h"
 #include "run/sink.h"
 
 struct hub;
@@ -28,6 +29,9 @@ struct hub {
 	struct outputs *outputs; /* or NULL */
 	struct hub_tap tap;
 	struct health health;
+	struct silence silence;
+	const char *(*input_name)(void *arg, uint32_t input);
+	void *input_arg;
 	unsigned n_workers;
 	struct worker_report *reports; /* one for each worker */
 	uint64_t now_ns, packet;       /* of the record in hand */
@@ -40,7 +44,11 @@ struct hub_setup {
 	struct oui *oui;                         /* may be NULL */
 	struct outputs *outputs;                 /* may be NULL */
 	struct hub_tap tap;
-	unsigned n_workers; /* 0: one */
+	unsigned n_workers;    /* 0: one */
+	uint32_t n_interfaces; /* live; 0: captures */
+	/* Of struct frame's input; NULL: it has no name. May itself be NULL. */
+	const char *(*input_name)(void *arg, uint32_t input);
+	void *input_arg;
 };
 
 /* False: no memory; hub_fini is then still right. */
@@ -52,6 +60,8 @@ void hub_take(struct hub *h, const struct event *e, unsigned worker);
 void hub_drain(struct hub *h, struct ring *r);
 /* An event of the sensor's own, at the time of the last record. */
 void hub_tell(struct hub *h, const struct health_news *n);
+/* Live: an interface's link has gone down, or is up again after so many seconds. */
+void hub_tell_link(struct hub *h, uint32_t interface, bool is_up, uint64_t seconds);
 /* Other policies from the next record on. Windows of the old ones close first, what baselines have learnt is
  * taken over, what correlations have counted is not; nothing refers to the old ones any more. False: no
  * memory, the old ones go on. */

@@ -186,6 +186,11 @@ static bool summarise(struct run *r, struct run_summary *sum, struct diag *d)
 	return false;
 }
 
+static const char *input_name(void *arg, uint32_t input)
+{
+	return capture_name(arg, input);
+}
+
 static bool prepare(struct run *r)
 {
 	const struct offline *o = r->o;
@@ -195,6 +200,8 @@ static bool prepare(struct run *r)
 		.fingerprints = o->fingerprints,
 		.oui = o->oui,
 		.outputs = o->outputs,
+		.input_name = input_name,
+		.input_arg = o->captures[0],
 		.n_workers = o->n_workers };
 	if (!r->readers || !r->lanes)
 		return false;

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "run/figures.h"
 #include "run/jail.h"
+#include "run/links.h"
 #include "run/merge.h"
 #include "run/steady.h"
 #include "run/telling.h"
@@ -57,6 +58,7 @@ struct run {
 	struct hub hub;
 	struct state *state; /* of what is to survive, or NULL */
 	struct store_line line;
+	struct links links;
 	uint64_t saved_ns;
 	struct telling *telling;
 	pthread_t teller;
@@ -207,6 +209,42 @@ static void *watch(void *arg)
 
 /* ---- hub ------------------------------------------------------------------------------------- */
 
+/* What the hub tells of itself bears the time that no record to come lies before. False: there is none yet.
+ */
+static bool is_present(struct run *r)
+{
+	uint64_t least = UINT64_MAX;
+	for (unsigned i = 0; i < r->s->n_workers; i++) {
+		uint64_t done = r->lanes[i].done;
+		least = done < least ? done : least;
+	}
+	if (least != UINT64_MAX && least > r->hub.now_ns)
+		r->hub.now_ns = least;
+	return r->hub.now_ns > 0;
+}
+
+static void look_at_links(struct run *r, uint64_t now)
+{
+	uint64_t seconds;
+	for (size_t i = 0; i < r->s->n_interfaces; i++) {
+		bool is_up = r->watchers[0].links[i].is_up;
+		if (!links_look(&r->links, i, is_up, now, &seconds))
+			continue;
+		hub_tell_link(&r->hub, (uint32_t)i, is_up, seconds);
+		const char *name = live_name(r->s->live, i);
+		if (is_up)
+			log_notice(r->s->log, "interface %s is up, after %llu seconds", name,
+				(unsigned long long)seconds);
+		else
+			log_warning(r->s->log, "interface %s is down: it is waited for", name);
+	}
+}
+
+static const char *input_name(void *arg, uint32_t input)
+{
+	return live_name(arg, input);
+}
+
 static void tell_failed_reload(struct run *r)
 {
 	r->reload_failed = false;
@@ -292,13 +330,15 @@ static void look_around(struct run *r, uint64_t *posted_ns)
 	change_policies(r);
 	if (r->rotated)
 		begin_files(r);
-	if (r->reload_failed)
+	if (r->reload_failed && is_present(r))
 		tell_failed_reload(r);
 	if (r->line.is_begun || now - r->saved_ns >= SAVE_NS)
 		(void)save(r, now, SAVE_LOOKS);
 	if (now - *posted_ns < POST_NS)
 		return;
 	*posted_ns = now;
+	if (is_present(r) && !is_ending(r))
+		look_at_links(r, now);
 	if (!outputs_flush(r->s->outputs) && !r->failed) {
 		log_error(r->s->log, "%s", outputs_error(r->s->outputs));
 		r->failed = true;
@@ -522,7 +562,10 @@ static bool prepare(struct run *r)
 		.fingerprints = policy_fingerprints(r->policy),
 		.oui = s->oui,
 		.outputs = s->outputs,
-		.n_workers = s->n_workers };
+		.n_workers = s->n_workers,
+		.n_interfaces = (uint32_t)s->n_interfaces,
+		.input_name = input_name,
+		.input_arg = s->live };
 	memory_begin(&memory);
 	r->watchers = zeroed(_Alignof(struct watcher), s->n_workers * sizeof *r->watchers);
 	r->lanes = zeroed(_Alignof(struct lane), s->n_workers * sizeof *r->lanes);

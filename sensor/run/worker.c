@@ -12,9 +12,14 @@ void worker_counters(const struct worker *w, struct counters *out)
 static bool tell_counters(struct worker *w, enum turn turn)
 {
 	struct worker_news n = { .back_ns = w->back_ns };
+	if (w->index == 0) { /* it sees what they all do */
+		n.n_traffic = w->traffic.n;
+		n.traffic_is_cut = w->traffic.is_cut;
+	}
 	worker_counters(w, &n.counters);
-	if (!engine_counters(&w->engine, turn, &n))
+	if (!engine_counters(&w->engine, turn, &n, w->traffic.rows))
 		return false;
+	traffic_clear(&w->traffic);
 	w->back_ns = 0;
 	return true;
 }
@@ -53,6 +58,7 @@ void worker_packet(struct worker *w, const struct frame *f)
 	dx_engine_packet(&w->engine, w->decode.last_ns, f->number);
 	flows_advance(&w->flows, w->decode.last_ns);
 	tell_minute(w, f->ts_ns, latest_ns);
+	traffic_count(&w->traffic, f, is == DECODE_MALFORMED ? 0 : p.vlan, w->decode.last_ns);
 	bool is_whole = is == DECODE_PACKET;
 	if (is_whole && !is_mine(w, &p))
 		return;
@@ -93,7 +99,8 @@ bool worker_init(struct worker *w, const struct worker_setup *s)
 	if (s->identify && !(w->labels = labels_new(s->limits, &w->counters)))
 		return false;
 	dedup_init(&w->dedup, &s->seed);
-	return decode_init(&w->decode, s->limits, &w->seen, &s->seed) &&
+	return traffic_init(&w->traffic, (uint32_t)s->limits->vlans, &w->seen) &&
+	       decode_init(&w->decode, s->limits, &w->seen, &s->seed) &&
 	       ring_init(&w->ring, s->limits->ring_kib << 10) &&
 	       dx_engine_init(&w->engine, s->limits, &w->counters, &w->ring, s->key, s->on_full, s->arg) &&
 	       flows_init(&w->flows, s->limits, &w->counters, &w->engine, w->labels, &s->seed);
@@ -105,6 +112,7 @@ void worker_fini(struct worker *w)
 	dx_engine_fini(&w->engine);
 	ring_fini(&w->ring);
 	decode_fini(&w->decode);
+	traffic_fini(&w->traffic);
 	labels_free(w->labels);
 }
 

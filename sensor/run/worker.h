@@ -23,6 +23,7 @@ struct worker {
 	struct counters seen;     /* of packets, whosever they are */
 	struct decoder decode;
 	struct dedup dedup;
+	struct traffic traffic;
 	struct ring ring;
 	struct dx_engine engine;
 	struct flows flows;

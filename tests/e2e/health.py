@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """usage: health.py PROGRAM
-What the sensor did not see it says itself: captures made here that hear one side, come twice, jump in time or need
-more room than there is give the events of category sensor and the alerts of policies/sensor-health, others none."""
+What the sensor did not see it says itself: captures made here that hear one side, come twice, jump in time, need more
+room than there is, or of which a VLAN falls silent, give the events of category sensor and the alerts of
+policies/sensor-health, others none."""
 import ipaddress
 import json
 import struct
@@ -49,6 +50,35 @@ def conversations(n, sides, start=1770000000):
     return frames
 
 
+def datagram(number, vlan):
+    tag = struct.pack(">HHH", 0x8100, vlan, 0x0800)
+    udp = struct.pack(">HHHH", 40000, 40001, 8 + 32, 0) + bytes(32)
+    ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), number & 0xffff or 1, 0, 64, 17, 0,
+                     bytes((10, 2, vlan, 1)), bytes((10, 2, vlan, 2)))
+    return bytes.fromhex("020000000001 020000000002") + tag + ip + udp
+
+
+def vlans(*talks, start=1770000000):
+    """(vlan, seconds between packets, from minute, to minute) each; every capture goes on for 25 minutes."""
+    times = sorted((s, vlan) for vlan, every, begin, end in talks for s in range(begin * 60, end * 60, every))
+    return [(start + s, datagram(n, vlan)) for n, (s, vlan) in enumerate(times, 1)]
+
+
+STOPS = vlans((10, 5, 0, 25), (20, 2, 0, 12))
+
+
+def figures(program, folder):
+    """What is told of a VLAN that falls silent."""
+    run = [json.loads(line) for line in open(folder / "a VLAN stops" / "events.jsonl")]
+    told = [e for e in run if e["event.category"] == "sensor"]
+    want = {"sensor.vlan": 20, "sensor.packets_per_minute": 30, "sensor.bytes_per_minute": 30 * len(datagram(1, 20))}
+    fine = len(told) == 1 and all(told[0].get(k) == v for k, v in want.items()) and \
+        300 <= told[0]["sensor.value"] <= 420 and told[0]["sensor.interface"].endswith("a VLAN stops.pcap")
+    if not fine:
+        print(f"figures: {told} instead of {want}")
+    return not fine
+
+
 def said(program, folder, name, frames, config=""):
     """Counters of the sensor's events, and the names of alerts of sensor health."""
     path, out = folder / f"{name}.pcap", folder / name
@@ -77,12 +107,22 @@ def main():
         ("little room", two, "limits: {flows: 64, devices: 64}\n", {("table_full", "flows"), ("table_full", "devices")},
          {"sensor_table_full"}),
     ]
+    cases += [
+        ("a VLAN stops", STOPS, "", {("silent", "vlan")}, {"sensor_silent_vlan"}),
+        ("a VLAN comes back", vlans((10, 5, 0, 25), (20, 5, 0, 12), (20, 5, 20, 25)), "",
+         {("silent", "vlan"), ("heard_again", "vlan")}, {"sensor_silent_vlan"}),
+        ("a VLAN with a packet now and then", vlans((10, 5, 0, 25), (20, 17, 0, 12)), "", set(), set()),
+        ("all stop", vlans((10, 5, 0, 12), (20, 5, 0, 12), (10, 5, 20, 24), (20, 5, 20, 25)), "", set(), set()),
+        ("soon enough", vlans((10, 5, 0, 25), (20, 5, 0, 12)), "limits: {silent_vlan_s: 1200}\n", set(), set()),
+        ("steady later", vlans((10, 5, 0, 25), (20, 5, 0, 12)), "limits: {steady_minutes: 20}\n", set(), set()),
+    ]
     with tempfile.TemporaryDirectory() as temp:
         for name, frames, config, events, alerts in cases:
             got = said(program, Path(temp), name, frames, config)
             if got != (events, alerts):
                 print(f"{name}: {got} instead of {(events, alerts)}")
                 bad += 1
+        bad += figures(program, Path(temp))
     print(f"{len(cases)} captures, {bad} wrong")
     return bad != 0
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
 import ward  # noqa: E402
-from health import conversations, write  # noqa: E402
+from health import STOPS, conversations, write  # noqa: E402
 
 OF_THE_RUN = {"seconds", "peak_kib", "ring_full"}
 
@@ -52,6 +52,8 @@ def main():
         frames += [(last + 7200 + t - frames[0][0], f) for t, f in frames[:50]]
         write(folder / "many.pcap", frames)
         wrong += compare(program, folder, [folder / "many.pcap"], "conversations that end together", quick)
+        write(folder / "stops.pcap", STOPS)
+        wrong += compare(program, folder, [folder / "stops.pcap"], "a VLAN that falls silent", quick)
         wrong += compare(program, folder, [ward.TOP / "pcaps"], "pcaps/", quick)
         shared = ward.TOP.parent / "shared" / "captures"
         if shared.exists() and not quick:
