@@ -33,7 +33,7 @@ const struct vitals *vitals_sample(void)
 		.tables = tables,
 		.n_tables = 2,
 		.devices = 77,
-		.memory = { 2, 430 << 20, 233 << 20, 0 },
+		.memory = { 2, 430 << 20, 233 << 20, 128 << 20 },
 		.rules = 432,
 		.rules_left_out = 3,
 		.policies_read_ns = 1763990001 * SECOND };

@@ -225,8 +225,11 @@ static void counters_of_limits(void **state)
 		assert_string_not_equal(counter_rows[i].name, "resolved_names");
 		assert_string_not_equal(counter_rows[i].name, "capture_kib");
 		assert_string_not_equal(counter_rows[i].name, "snap_bytes");
+		assert_string_not_equal(counter_rows[i].name, "steady_minutes");
+		assert_string_not_equal(counter_rows[i].name, "silent_vlan_s");
+		assert_string_not_equal(counter_rows[i].name, "silent_interface_s");
 	}
-	assert_int_equal(full + 5, limit_rows_n);
+	assert_int_equal(full + 8, limit_rows_n);
 }
 
 /* What is typed at a login is known where it is printed back; the words of every scanner's list are not
