@@ -65,7 +65,9 @@ bool engine_counters(
 {
 	size_t rows_bytes = n->n_traffic * sizeof *rows;
 	uint32_t len = (uint32_t)(sizeof(struct event) + sizeof *n + rows_bytes);
-	ASSERT(n->n_traffic <= TRAFFIC_MOST && len <= EVENT_BYTES);
+	ASSERT(n->n_traffic <= TRAFFIC_MOST);
+	_Static_assert(
+		sizeof(struct event) + sizeof *n + TRAFFIC_MOST * sizeof *rows <= EVENT_BYTES, "one record");
 	/* It finds room where an event, which may grow, does not. */
 	struct event *ev = ring_reserve(e->ring, len);
 	if (!ev)

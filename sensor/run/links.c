@@ -21,3 +21,17 @@ bool links_look(struct links *l, size_t interface, bool is_up, uint64_t now_ns, 
 	s->told_ns = now_ns;
 	return true;
 }
+
+void links_tell(
+	struct links *l, struct hub *h, struct log *log, size_t interface, bool is_up, uint64_t now_ns)
+{
+	uint64_t seconds;
+	if (!links_look(l, interface, is_up, now_ns, &seconds))
+		return;
+	const char *name = h->input_name(h->input_arg, (uint32_t)interface);
+	hub_tell_link(h, (uint32_t)interface, is_up, seconds);
+	if (is_up)
+		log_notice(log, "interface %s is up, after %llu seconds", name, (unsigned long long)seconds);
+	else
+		log_warning(log, "interface %s is down: it is waited for", name);
+}

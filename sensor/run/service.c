@@ -223,23 +223,6 @@ static bool is_present(struct run *r)
 	return r->hub.now_ns > 0;
 }
 
-static void look_at_links(struct run *r, uint64_t now)
-{
-	uint64_t seconds;
-	for (size_t i = 0; i < r->s->n_interfaces; i++) {
-		bool is_up = r->watchers[0].links[i].is_up;
-		if (!links_look(&r->links, i, is_up, now, &seconds))
-			continue;
-		hub_tell_link(&r->hub, (uint32_t)i, is_up, seconds);
-		const char *name = live_name(r->s->live, i);
-		if (is_up)
-			log_notice(r->s->log, "interface %s is up, after %llu seconds", name,
-				(unsigned long long)seconds);
-		else
-			log_warning(r->s->log, "interface %s is down: it is waited for", name);
-	}
-}
-
 static const char *input_name(void *arg, uint32_t input)
 {
 	return live_name(arg, input);
@@ -337,8 +320,8 @@ static void look_around(struct run *r, uint64_t *posted_ns)
 	if (now - *posted_ns < POST_NS)
 		return;
 	*posted_ns = now;
-	if (is_present(r) && !is_ending(r))
-		look_at_links(r, now);
+	for (size_t i = 0; i < r->s->n_interfaces && is_present(r) && !is_ending(r); i++)
+		links_tell(&r->links, &r->hub, r->s->log, i, r->watchers[0].links[i].is_up, now);
 	if (!outputs_flush(r->s->outputs) && !r->failed) {
 		log_error(r->s->log, "%s", outputs_error(r->s->outputs));
 		r->failed = true;
