@@ -38,6 +38,14 @@ static int criticality_amount(const struct device *d)
 	return t && t->criticality > 2 ? 5 * ((int)t->criticality - 2) : 0;
 }
 
+void alert_count(struct counters *c, enum level l)
+{
+	uint64_t *const of_level[LEVELS] = { &c->alerts_informational, &c->alerts_low, &c->alerts_medium,
+		&c->alerts_high, &c->alerts_critical };
+	c->alerts++;
+	(*of_level[l])++;
+}
+
 unsigned alert_confidence(const struct alert *a)
 {
 	unsigned sure = a->rule->text.confidence;

@@ -76,6 +76,8 @@ struct alert_sink {
 const char *level_name(enum level l);  /* "high" */
 unsigned level_severity(enum level l); /* 1, 21, 47, 73, 99 */
 
+/* One more alert of that level. */
+void alert_count(struct counters *c, enum level l);
 unsigned alert_confidence(const struct alert *a);
 /* Adds what is known of the alert to the score (policy-language.md section 14): a->rule, level, phi, outside,
  * source and destination are set. */

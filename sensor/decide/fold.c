@@ -175,7 +175,7 @@ static void say(const struct policy_run *r, struct alert *a, const uint64_t key[
 	a->suppressed = 0;
 	suppress_tell(r, key, a);
 	alert_score(a);
-	r->counters->alerts++;
+	alert_count(r->counters, a->level);
 	r->sink.on_alert(r->sink.arg, a);
 }
 

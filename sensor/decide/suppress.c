@@ -148,7 +148,7 @@ static void say(struct policy_run *r, const struct rule *rule, const struct tota
 	alert_score(&a);
 	alert_id(&a, bytes_str(rule->text.title));
 	memcpy(a.first_id, a.id, sizeof a.id);
-	r->counters->alerts++;
+	alert_count(r->counters, a.level);
 	r->sink.on_alert(r->sink.arg, &a);
 }
 

@@ -86,12 +86,25 @@ static bool ends_in_bytes(const char *name)
 	return n >= 5 && strcmp(name + n - 5, "bytes") == 0;
 }
 
+/* "alerts" and what begins with it: of each level, and what came to none. */
+static void put_alerts(struct out *o, const struct counters *c)
+{
+	const uint64_t of_level[LEVELS] = { c->alerts_informational, c->alerts_low, c->alerts_medium,
+		c->alerts_high, c->alerts_critical };
+	family(o, "alerts_total", "counter", "alerts");
+	for (unsigned l = 0; l < LEVELS; l++)
+		sample(o, "alerts_total", "level", level_name((enum level)l), of_level[l]);
+	alone(o, "alerts_folded_total", "counter", "repeats counted in an earlier alert", c->alerts_folded);
+	alone(o, "alerts_suppressed_total", "counter", "alerts held back by entries of kind: suppressions",
+		c->alerts_suppressed);
+}
+
 static void put_counters(struct out *o, const struct counters *c)
 {
 	char name[96];
 	for (size_t i = 0; i < counter_rows_n; i++) {
 		const struct counter_row *r = &counter_rows[i];
-		if (r->is_full)
+		if (r->is_full || strncmp(r->name, "alerts", 6) == 0)
 			continue;
 		bool add_unit = strcmp(r->unit, "bytes") == 0 && !ends_in_bytes(r->name);
 		snprintf(name, sizeof name, "%s%s_total", r->name, add_unit ? "_bytes" : "");
@@ -290,6 +303,7 @@ size_t metrics_text(const struct vitals *v, char *out, size_t cap)
 	put_interfaces(&o, v);
 	put_workers(&o, v);
 	put_tables(&o, v);
+	put_alerts(&o, v->counters);
 	put_counters(&o, v->counters);
 	put_protocols(&o, v->proto);
 	if (v->shipping) {

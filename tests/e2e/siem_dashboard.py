@@ -21,7 +21,6 @@ DELIVERY = {
     "wardwatch_output_connected": {"output"}, "wardwatch_output_latency_seconds": {"output"},
     "wardwatch_output_stream_lag": {"output"},
 }
-LATER = {"wardwatch_alerts_total": {"level"}}
 # What somebody who was called at night wants to see.
 ASKED = """capture_packets_total capture_drops_total capture_last_packet_timestamp_seconds worker_ring_used_bytes
     events_lost_total alerts_total spool_records spool_oldest_seconds output_connected devices memory_bytes
@@ -58,8 +57,6 @@ def main():
     text = subprocess.run([sys.argv[1], "--print"], capture_output=True, check=True, timeout=60).stdout.decode()
     labels = {f.name: {k for sample in f.samples for k, _ in sample} for f in prometheus.read(text).values()}
     labels = DELIVERY | labels
-    for name, more in LATER.items():
-        labels[name] = labels[name] | more
     board = json.loads((TOP / "tools/siem/grafana-dashboard.json").read_text())
     panels, used, taken = board["panels"], set(), set()
     check(len({p["id"] for p in panels}) == len(panels), "ids")

@@ -392,6 +392,9 @@ static void folding(void **state)
 	assert_int_equal(s.closing, 2); /* host 2's; a group without repeats has nothing to add */
 	assert_int_equal(s.count, 12);
 	assert_int_equal(c.alerts, 5);
+	assert_int_equal(
+		c.alerts_informational + c.alerts_low + c.alerts_medium + c.alerts_high + c.alerts_critical,
+		5);
 	assert_int_equal(c.alerts_folded, 10);
 	policy_stop(r);
 	policy_free(p);

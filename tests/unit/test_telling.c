@@ -136,7 +136,7 @@ static void post_all(struct scene *s, uint64_t packets)
 	board_post(&s->workers[0], &f);
 	board_post(&s->workers[1], &f);
 	struct figures h = { .used = { [TABLE_DEVICES] = 7 } };
-	h.counters.alerts = 3;
+	h.counters.alerts = h.counters.alerts_high = 3;
 	board_post(&s->hub, &h);
 }
 
@@ -163,8 +163,9 @@ static void told(void **state)
 	telling_policies(s.t, 432, 3, 1764000000 * SECOND, true);
 	post_all(&s, 100);
 	telling_serve(s.t, SECOND, 1764000001 * SECOND);
-	static const char *const lines[] = { "wardwatch_packets_total 200", "wardwatch_alerts_total 3",
-		"wardwatch_devices 7", "wardwatch_memory_bytes{arena=\"workers\"} 8192",
+	static const char *const lines[] = { "wardwatch_packets_total 200",
+		"wardwatch_alerts_total{level=\"high\"} 3", "wardwatch_devices 7",
+		"wardwatch_memory_bytes{arena=\"workers\"} 8192",
 		"wardwatch_table_entries{table=\"flows\"} 10",
 		"wardwatch_table_capacity{table=\"flows\"} 524288",
 		"wardwatch_table_capacity{table=\"devices\"} 16384",
