@@ -58,7 +58,8 @@ bool outbox_fail(struct outbox *o, const char *what)
 		snprintf(o->error, sizeof o->error, "%s: the outbox %s: %s", o->path, what, why);
 	if (o->is_open)
 		sqlite3_exec(o->db, "ROLLBACK", NULL, NULL, NULL);
-	o->is_open = false;
+	o->is_broken |= o->is_open;
+	o->is_open = o->is_counted = false;
 	o->is_unsure = true;
 	o->now = o->committed;
 	return false;
@@ -182,6 +183,7 @@ bool outbox_begin(struct outbox *o)
 {
 	if (o->is_open)
 		return true;
+	o->is_broken = false;
 	if (!outbox_step(o, OUTBOX_BEGIN))
 		return false;
 	o->is_open = true;
@@ -230,16 +232,25 @@ static bool write_cursors(struct outbox *o)
 
 bool outbox_commit(struct outbox *o)
 {
-	bool changed = o->is_open;
+	bool changed = o->is_open || o->is_lost;
+	if (!o->is_open && o->is_broken) {
+		if (!*o->error) /* else it is that of the call that failed */
+			snprintf(o->error, sizeof o->error, "%s: the outbox could not be written", o->path);
+		o->is_broken = false;
+		return false;
+	}
 	*o->error = 0;
 	for (size_t i = 0; i < o->n_outputs; i++)
 		changed |= o->outputs[i].cursor != o->outputs[i].saved;
 	if (!changed)
 		return true;
-	if (!outbox_begin(o) || !outbox_settle(o) || !outbox_let_go(o) || !write_last(o) ||
-		!write_losses(o) || !write_cursors(o) || !outbox_step(o, OUTBOX_COMMIT))
+	if (!outbox_begin(o) || !outbox_count_lost(o) || !outbox_settle(o) || !outbox_let_go(o) ||
+		!write_last(o) || !write_losses(o) || !write_cursors(o) || !outbox_step(o, OUTBOX_COMMIT)) {
+		o->is_broken = false;
 		return false;
-	o->is_open = false;
+	}
+	o->is_open = o->is_counted = o->is_lost = false;
+	memset(o->lost, 0, sizeof o->lost);
 	o->committed = o->now;
 	for (size_t i = 0; i < o->n_outputs; i++)
 		o->outputs[i].saved = o->outputs[i].cursor;

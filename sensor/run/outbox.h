@@ -65,8 +65,10 @@ void outbox_close(struct outbox *o); /* what was not committed is gone */
  * level, the oldest of it; that may be the record just put. What an output has read and not acknowledged may
  * be with it already: it goes only when all else has gone. */
 bool outbox_put(struct outbox *o, const struct outbox_record *r, uint64_t wall_ms, bool *fresh);
-/* Records that were lost before they came here (a full ring, a full disk) are counted with the others. */
-bool outbox_lose(struct outbox *o, enum outbox_class class, enum level level, uint64_t n, uint64_t wall_ms);
+/* Records that were lost before they came here (a full ring, a full disk) are counted with the others, by the
+ * next outbox_commit that succeeds: it is not to be said again. */
+void outbox_lose(struct outbox *o, enum outbox_class class, enum level level, uint64_t n, uint64_t wall_ms);
+/* False also when a put since the last commit was. */
 bool outbox_commit(struct outbox *o);
 
 /* Up to cap committed records after that number for that output, in order (fewer when they are large); valid

@@ -48,6 +48,10 @@ struct outbox {
 	struct outbox_ledger now, committed;
 	bool is_open;   /* a transaction */
 	bool is_unsure; /* one failed: the file may know more than we do */
+	bool is_broken; /* one failed, and nobody asked for its commit yet */
+	/* What outbox_lose said since the last commit; is_counted: in `now` as well. */
+	struct outbox_loss lost[OUTBOX_CLASSES][LEVELS];
+	bool is_lost, is_counted;
 	struct {
 		char name[OUTBOX_NAME];
 		uint64_t cursor, saved; /* acknowledged; on disk */
@@ -76,6 +80,8 @@ void outbox_clear(struct outbox *o, enum outbox_statement which);
 sqlite3_stmt *outbox_statement(struct outbox *o, enum outbox_statement which, uint64_t first);
 /* Up to where every output has all that was committed. */
 uint64_t outbox_everywhere(const struct outbox *o);
+/* What outbox_lose said comes into the transaction. */
+bool outbox_count_lost(struct outbox *o);
 /* What has come to be acknowledged by all does not wait any more. */
 bool outbox_settle(struct outbox *o);
 /* The end of what is retained. */

@@ -22,27 +22,42 @@ static void take_row(sqlite3_stmt *q, struct row *r)
 /* ---- losses ---------------------------------------------------------------------------------------------
  */
 
-static void count_loss(
-	struct outbox *o, enum outbox_class class, enum level level, uint64_t n, uint64_t came_ms)
+static void add_loss(struct outbox_loss *l, uint64_t n, uint64_t from_ms, uint64_t to_ms)
 {
-	struct outbox_loss *l = &o->now.losses[class][level];
-	if (l->untold == 0 || came_ms < l->from_ms)
-		l->from_ms = came_ms;
-	if (l->untold == 0 || came_ms > l->to_ms)
-		l->to_ms = came_ms;
+	if (l->untold == 0 || from_ms < l->from_ms)
+		l->from_ms = from_ms;
+	if (l->untold == 0 || to_ms > l->to_ms)
+		l->to_ms = to_ms;
 	l->lost += n;
 	l->untold += n;
 }
 
-bool outbox_lose(struct outbox *o, enum outbox_class class, enum level level, uint64_t n, uint64_t wall_ms)
+void outbox_lose(struct outbox *o, enum outbox_class class, enum level level, uint64_t n, uint64_t wall_ms)
 {
-	*o->error = 0;
 	if (n == 0)
+		return;
+	o->is_lost = true;
+	add_loss(&o->lost[class][level], n, wall_ms, wall_ms);
+	if (!o->is_counted)
+		return;
+	o->now.number += n;
+	add_loss(&o->now.losses[class][level], n, wall_ms, wall_ms);
+}
+
+bool outbox_count_lost(struct outbox *o)
+{
+	if (!o->is_lost || o->is_counted)
 		return true;
 	if (!outbox_begin(o))
 		return false;
-	o->now.number += n;
-	count_loss(o, class, level, n, wall_ms);
+	for (unsigned c = 0; c < OUTBOX_CLASSES; c++)
+		for (unsigned v = 0; v < LEVELS; v++) {
+			const struct outbox_loss *l = &o->lost[c][v];
+			o->now.number += l->lost;
+			if (l->lost)
+				add_loss(&o->now.losses[c][v], l->lost, l->from_ms, l->to_ms);
+		}
+	o->is_counted = true;
 	return true;
 }
 
@@ -51,6 +66,8 @@ bool outbox_losses(
 {
 	bool any = false;
 	*o->error = 0;
+	if (!outbox_count_lost(o))
+		return false;
 	*from_ms = UINT64_MAX;
 	*to_ms = 0;
 	for (unsigned c = 0; c < OUTBOX_CLASSES; c++)
@@ -202,7 +219,7 @@ static bool shed(struct outbox *o, enum level level, const struct row *r)
 	outbox_statement(o, OUTBOX_DROP, r->number);
 	if (!outbox_step(o, OUTBOX_DROP))
 		return false;
-	count_loss(o, r->class, level, 1, r->came);
+	add_loss(&o->now.losses[r->class][level], 1, r->came, r->came);
 	o->now.rows--;
 	o->now.bytes -= r->size;
 	o->now.waiting--;

@@ -173,7 +173,7 @@ void outbox_figures(struct outbox *o, struct outbox_figures *f)
 	f->last_number = o->now.number;
 	for (unsigned c = 0; c < OUTBOX_CLASSES; c++)
 		for (unsigned v = 0; v < LEVELS; v++)
-			f->lost[c][v] = o->now.losses[c][v].lost;
+			f->lost[c][v] = o->now.losses[c][v].lost + (o->is_counted ? 0 : o->lost[c][v].lost);
 	sqlite3_stmt *q = outbox_statement(o, OUTBOX_RANGE, o->now.settled);
 	sqlite3_bind_int64(q, 2, INT64_MAX);
 	sqlite3_bind_int64(q, 3, 1);

@@ -125,9 +125,8 @@ static void count_lost(struct shipper *s)
 			for (unsigned l = 0; l < LEVELS; l++) {
 				uint64_t n = atomic_exchange_explicit(
 					&s->lost[end].n[c][l], 0, memory_order_relaxed);
-				if (n && !outbox_lose(s->setup.outbox, c, l, n, s->wall_ms))
-					atomic_fetch_add_explicit(
-						&s->lost[end].n[c][l], n, memory_order_relaxed);
+				outbox_lose(s->setup.outbox, c, l, n, s->wall_ms);
+				s->is_dirty |= n > 0;
 			}
 }
 

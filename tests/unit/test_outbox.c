@@ -105,7 +105,9 @@ static void sheds_in_order(void **state)
 		assert_true(lost[OUTBOX_ALERT][v] == want[v] && lost[OUTBOX_ASSET][v] == 0);
 	outbox_close(o); /* no commit after it: they were not told */
 	o = box_open(f, box_one(500));
-	assert_true(outbox_lose(o, OUTBOX_HEALTH, LEVEL_LOW, 7, BOX_START + 20));
+	outbox_lose(o, OUTBOX_HEALTH, LEVEL_LOW, 5, BOX_START + 20);
+	assert_true(outbox_commit(o));
+	outbox_lose(o, OUTBOX_HEALTH, LEVEL_LOW, 2, BOX_START + 10);
 	assert_true(outbox_losses(o, lost, &from, &to));
 	assert_true(lost[OUTBOX_ALERT][LEVEL_LOW] == 2 && lost[OUTBOX_HEALTH][LEVEL_LOW] == 7);
 	assert_int_equal(to, BOX_START + 20);

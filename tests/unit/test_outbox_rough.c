@@ -36,13 +36,15 @@ static void full_disk(void **state)
 	bool fine = true;
 	for (unsigned round = 0; round < 3; round++) {
 		outbox_acknowledge(o, 0, 1);
+		outbox_lose(o, OUTBOX_ASSET, LEVEL_LOW, 4, BOX_START);
+		fine = true;
 		for (unsigned i = 2; i < 64 && fine; i++)
 			fine = box_put(o, i, LEVEL_LOW, 900, BOX_START, NULL);
-		fine = fine && outbox_commit(o);
+		/* Not good because nothing is open any more. */
+		assert_false(outbox_commit(o));
+		assert_true(strstr(outbox_error(o), f->path) != NULL);
 	}
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
-	assert_false(fine);
-	assert_true(strstr(outbox_error(o), f->path) != NULL);
 	EXPECT(o, 0, 0, 1);
 	assert_true(
 		box_put(o, 2, LEVEL_LOW, 900, BOX_START, NULL) && outbox_commit(o)); /* there is room again */
@@ -50,7 +52,10 @@ static void full_disk(void **state)
 	EXPECT(o, 0, 0, 1, 2);
 	outbox_close(o);
 	o = box_open(f, box_one(0));
-	assert_int_equal(outbox_cursor(o, 0), 1); /* the acknowledgement stood */
+	assert_int_equal(outbox_cursor(o, 0), 1); /* the acknowledgement stood, and so did the losses */
+	struct outbox_figures figures;
+	outbox_figures(o, &figures);
+	assert_true(figures.lost[OUTBOX_ASSET][LEVEL_LOW] == 12 && figures.last_number == 14);
 	outbox_close(o);
 }
 
