@@ -44,7 +44,7 @@ struct program {
 static _Atomic bool stop, reload;
 static bool must_end; /* live: also when an output does not take what is written */
 
-enum { END_S = 9 };
+enum { END_S = 10 };
 
 static void on_signal(int number)
 {

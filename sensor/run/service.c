@@ -21,11 +21,13 @@
 #define POST_NS (SECOND / 4)
 #define SAVE_NS (60 * SECOND)
 #define LATE_NS (SECOND / 10)
-#define LAST_NS (2 * SECOND)
-#define KEEP_NS (4 * SECOND)
+/* Of the ten seconds of an end: the workers', and when the last save has to be over. */
+#define LAST_NS       (1 * SECOND)
+#define KEEP_NS       (6 * SECOND)
+#define LEAST_KEEP_NS (2 * SECOND)
 
 enum { WAIT_MS = 100, NAP_NS = 1000000, TELL_MS = 200, SAVE_LOOKS = 8, LAST_LOOKS = 256, GONE = 3 };
-enum { RING_NAPS = 3000 };
+enum { RING_NAPS = 2000, SAVED_S = 15, FINISHED_S = 10 };
 
 struct run;
 
@@ -42,7 +44,7 @@ struct watcher {
 	struct board *board;
 	unsigned index;
 	_Atomic uint64_t first_ns;
-	uint64_t posted_ns, asked_ns;
+	uint64_t posted_ns, asked_ns, ended_ns;
 	unsigned naps; /* how many more times a full ring is waited for: at the end, else none */
 	struct steady steady;
 	struct link links[LIVE_INTERFACES_MOST];
@@ -198,6 +200,7 @@ static void *watch(void *arg)
 			lane_done(w->lane, w->worker.decode.last_ns - 1);
 		post(w);
 	}
+	w->ended_ns = clock_ns(CLOCK_MONOTONIC);
 	w->naps = RING_NAPS;
 	if (fine && !r->failed)
 		read_rest(w);
@@ -635,12 +638,21 @@ static void finish(struct run *r)
 	}
 }
 
+static uint64_t save_until(const struct run *r)
+{
+	uint64_t least = clock_ns(CLOCK_MONOTONIC) + LEAST_KEEP_NS, until = 0;
+	for (unsigned i = 0; i < r->s->n_workers; i++)
+		if (r->watchers[i].ended_ns + KEEP_NS > until)
+			until = r->watchers[i].ended_ns + KEEP_NS;
+	return until > least ? until : least;
+}
+
 /* What is under way may be a save of before the end, so there are two. */
 static void save_the_rest(struct run *r)
 {
-	uint64_t now, end_ns = clock_ns(CLOCK_MONOTONIC) + KEEP_NS;
+	uint64_t now, until = save_until(r);
 	unsigned saves = 0;
-	while (saves < 2 && (now = clock_ns(CLOCK_MONOTONIC)) < end_ns) {
+	while (saves < 2 && (now = clock_ns(CLOCK_MONOTONIC)) < until) {
 		saves += save(r, now, LAST_LOOKS);
 		nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
 	}
@@ -650,6 +662,14 @@ static void save_the_rest(struct run *r)
 	log_error(r->s->log, "there was no time to keep all that is known in the state file: %s",
 		cut ? "the rest is as it was a save before" : "it is as it was a save before");
 	r->failed = true;
+}
+
+/* The signal that ends us has set an alarm. What comes now is bounded, and must not be cut off: not what is
+ * known of thousands of devices while it is being written. */
+static void more_time(const struct run *r, unsigned seconds)
+{
+	if (*r->s->stop)
+		alarm(seconds);
 }
 
 static int run_prepared(struct run *r)
@@ -668,6 +688,7 @@ static int run_prepared(struct run *r)
 	}
 	(void)confined(r, JAIL_MAIN);
 	decide(r);
+	more_time(r, SAVED_S);
 	for (unsigned i = 0; i < s->n_workers; i++)
 		if (r->watchers[i].is_running)
 			pthread_join(r->watchers[i].thread, NULL);
@@ -681,6 +702,7 @@ static int run_prepared(struct run *r)
 	r->over = true;
 	pthread_join(r->teller, NULL);
 	r->failed = r->failed || (r->state && r->line.lost);
+	more_time(r, FINISHED_S);
 	finish(r);
 	drain(r);
 	return r->failed ? 1 : r->gone ? GONE : 0;

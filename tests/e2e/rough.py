@@ -84,7 +84,7 @@ def nobody_reads(net, program, folder):
     replay(net)
     time.sleep(1)
     p.send_signal(signal.SIGTERM)
-    ended("an output that blocks", p, 1, "does an output block?|Interrupted")  # TSan interrupts it
+    ended("an output that blocks", p, 1, "does an output block?|Interrupted", 12)  # TSan interrupts it
     os.close(read)
 
 
