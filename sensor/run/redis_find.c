@@ -147,15 +147,19 @@ bool find_redirect(struct redis *r, uint8_t key, const redisReply *error)
 		redis_rest(r, r->s.backoff_most_ns);
 		return false;
 	}
-	if (is_asking) {
-		r->other = to;
-		r->keys[key].is_away = true;
-	} else {
-		r->home = to;
-		r->other.is_known = false;
+	/* Only the slot's owner says ASK: if that is the other place, the slot has come there whole, and now
+	 * begins to leave it. */
+	if (!is_asking || r->is_asking)
 		for (uint8_t i = 0; i < r->n_keys; i++)
 			r->keys[i].is_away = false;
-	}
+	if (is_asking && r->is_asking)
+		r->home = r->other;
+	if (is_asking)
+		r->other = to;
+	else
+		r->home = to;
+	r->other.is_known = is_asking;
+	r->keys[key].is_away = is_asking;
 	r->is_asking = is_asking;
 	redis_move(r);
 	return false;

@@ -229,7 +229,9 @@ void hello_answer(struct redis *r, const struct pending *p, const redisReply *re
 	switch (p->command) {
 	case COMMAND_ASKING:
 		return;
-	case COMMAND_SETNAME: /* a courtesy: also refused by the ACL it is none of our needs */
+	case COMMAND_SETNAME: /* a courtesy: not known, or not permitted, it is none of our needs */
+		if (is_error && !is_no_permission(reply) && refusal_of(reply)->action != REFUSAL_OPTION)
+			tell_refused(r, p, reply);
 		break;
 	case COMMAND_MAY_READ:
 		r->may_not_read = is_no_permission(reply);

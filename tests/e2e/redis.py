@@ -4,6 +4,7 @@ The Redis output against a real redis-server (7) and against servers that are sl
 from an outbox in memory (redis_probe.c). CASE is the name of a function below, without case_."""
 import json
 import os
+import pwd
 import random
 import re
 import shutil
@@ -362,11 +363,334 @@ def case_replicas(program, folder):
     server.kill()
 
 
+def make_certificates(folder):
+    """ca.pem, other.pem, and NAME.pem with NAME.key from ca."""
+    def openssl(*words):
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+
+    for ca in "ca", "other":
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{ca}.key",
+                "-out", f"{ca}.pem", "-subj", f"/CN={ca}", "-days", "2")
+    for name, alt, days in (("server", "DNS:redis.test,IP:127.0.0.1", 2), ("old", "IP:127.0.0.1", -1), ("sensor", "DNS:s", 2)):
+        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{name}.key", "-out",
+                f"{name}.csr", "-subj", f"/CN={name}")
+        Path(folder, "ext").write_text(f"subjectAltName={alt}\n")
+        # Debian's openssl 3.0 takes a negative number of days for one that has ended.
+        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out",
+                f"{name}.pem", "-days", str(days), "-extfile", "ext")
+
+
+def case_tls(program, folder):
+    """A real server over TLS: right, and wrong in each way; each is refused with the reason, and nothing arrives."""
+    make_certificates(folder)
+
+    def path(name):
+        return os.path.join(folder, name)
+
+    def server(name, certificate, *options):
+        return Server(folder, name, f"tls-cert-file {path(certificate + '.pem')}", f"tls-key-file {path(certificate + '.key')}",
+                      f"tls-ca-cert-file {path('ca.pem')}", *options, plain=False).start()
+
+    good = server("good", "server", "tls-auth-clients no")
+    strict = server("strict", "server", "tls-auth-clients yes")
+    ancient = server("ancient", "server", "tls-auth-clients no", 'tls-protocols "TLSv1.1"', 'tls-ciphers "ALL:@SECLEVEL=0"')
+    old = server("old", "old", "tls-auth-clients no")
+    own = {"cert": path("sensor.pem"), "certkey": path("sensor.key")}
+    r = Probe(program, servers=f"127.0.0.1:{good.port}", ca=path("ca.pem"), count=20000, seconds=20).result()
+    expect(r["done"] == 20000, r)
+    r = Probe(program, servers=f"127.0.0.1:{good.port}", ca=path("ca.pem"), name="redis.test", count=10, min="1.3", key="k").result()
+    expect(r["done"] == 10, r)
+    r = Probe(program, servers=f"127.0.0.1:{strict.port}", ca=path("ca.pem"), count=10, **own).result()
+    expect(r["done"] == 10, r)
+    for at, more, says in ((good, {"ca": path("other.pem")}, "authority that is trusted"), (good, {"name": "other.test"}, "another name"),
+                           (old, {}, "has expired"), (ancient, {}, "no TLS version that is allowed"),
+                           (strict, {}, "wants a certificate")):
+        probe = Probe(program, servers=f"127.0.0.1:{at.port}", **{"ca": path("ca.pem"), "count": 10, "seconds": 1, **more})
+        r = probe.result()
+        expect(r["done"] == 0 and says in r["problem"], f"{says}: {r}")
+        expect(probe.events() == ["redis_unreachable"], probe.told())
+    for s in good, strict, ancient, old:
+        s.kill()
+
+
+def case_jail(program, folder):
+    """All of it as the confined shipper: TLS, the password read anew after a restart of the server, reconnecting."""
+    make_certificates(folder)
+    os.chmod(folder, 0o755)
+    password = os.path.join(folder, "password")
+    Path(password).write_text("pw")
+    os.chmod(password, 0o600)
+    if os.geteuid() == 0:
+        user = "wardwatch" if "wardwatch" in {p.pw_name for p in pwd.getpwall()} else "nobody"
+        os.chown(password, pwd.getpwnam(user).pw_uid, -1)
+    files = {name: os.path.join(folder, name) for name in ("ca.pem", "server.pem", "server.key", "sensor.pem", "sensor.key")}
+    server = Server(folder, "redis", f"tls-cert-file {files['server.pem']}", f"tls-key-file {files['server.key']}", "requirepass pw",
+                    f"tls-ca-cert-file {files['ca.pem']}", "appendonly yes", "appendfsync always", plain=False).start()
+    probe = Probe(program, servers=f"localhost:{server.port}", name="redis.test", ca=files["ca.pem"], cert=files["sensor.pem"],
+                  certkey=files["sensor.key"], password=password, jail=1, count=5000, rate=2500, seconds=20)
+    time.sleep(0.7)
+    server.kill()
+    server.start()
+    r = probe.result()
+    expect(r["done"] == 5000 and r["reconnects"] == 1, r)
+    server.kill()
+
+
+class Liar:
+    """A server of ours: `answer` gets the connection and what came, and does what it wants."""
+
+    def __init__(self, answer):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.answer = answer
+        self.connections = 0
+        self.over = False
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        while not self.over:
+            try:
+                peer, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self.serve, args=(peer,), daemon=True).start()
+
+    def serve(self, peer):
+        try:
+            self.answer(peer)
+        except OSError:
+            pass
+        peer.close()
+
+    def close(self):
+        self.over = True
+        self.listener.close()
+
+
+def words(stream):
+    """The commands that come, one by one."""
+    while True:
+        line = stream.readline()
+        if not line:
+            return
+        yield [stream.read(int(stream.readline()[1:]) + 2)[:-2] for _ in range(int(line[1:]))]
+
+
+def greeting(command):
+    name = command[0].upper()
+    if name == b"ROLE":
+        return b"*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"
+    if name == b"XINFO":
+        return b"-ERR no such key\r\n"
+    if name == b"XRANGE":
+        return b"*0\r\n"
+    if name == b"PING":
+        return b"+PONG\r\n"
+    return b"+OK\r\n"
+
+
+def case_liars(program, folder):
+    """Silent, slow, closing and lying servers: nothing is taken for delivered, no busy loop, never a long wait."""
+    def silent(peer):
+        while peer.recv(65536):
+            pass
+
+    def mute_after_greeting(peer):
+        for command in words(peer.makefile("rb")):
+            if command[0] != b"XADD":
+                peer.sendall(greeting(command))
+
+    def slow(peer):
+        for command in words(peer.makefile("rb")):
+            answer = b"$%d\r\n%s\r\n" % (len(command[5]), command[5]) if command[0] == b"XADD" else greeting(command)
+            for byte in answer:
+                time.sleep(0.002)
+                peer.sendall(bytes([byte]))
+
+    def never_reads(peer):
+        time.sleep(30)
+
+    def closes(peer):
+        for command in words(peer.makefile("rb")):
+            if command[0] == b"XADD":
+                return
+            peer.sendall(greeting(command))
+
+    def wrong_ids(peer):
+        for command in words(peer.makefile("rb")):
+            peer.sendall(b"$3\r\n1-1\r\n" if command[0] == b"XADD" else greeting(command))
+
+    def random_bytes(peer):
+        rng = random.Random(7)
+        for command in words(peer.makefile("rb")):
+            peer.sendall(rng.randbytes(2000) if command[0] == b"XADD" else greeting(command))
+
+    def endless(peer):
+        for command in words(peer.makefile("rb")):
+            if command[0] == b"XADD":
+                while True:
+                    peer.sendall(b"*1000\r\n" + b"$100000\r\n" + b"x" * 100000)
+            peer.sendall(greeting(command))
+
+    def http(peer):
+        peer.recv(1000)
+        peer.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    def too_many(peer):
+        peer.sendall(b"-ERR max number of clients reached\r\n")
+
+    for answer, event in ((silent, "redis_timeout"), (mute_after_greeting, "redis_timeout"), (never_reads, "redis_timeout"),
+                          (closes, "redis_unreachable"), (wrong_ids, "redis_protocol"), (random_bytes, "redis_protocol"),
+                          (endless, "redis_protocol"), (http, "redis_protocol"), (too_many, "redis_refused")):
+        liar = Liar(answer)
+        probe = Probe(program, servers=f"127.0.0.1:{liar.port}", count=3000, seconds=1, reply=200, backoff=50, most=300, size=2000)
+        r = probe.result()
+        print(answer.__name__, liar.connections, "connections;", r["problem"], f"{r['longest_ms']} ms at the longest")
+        expect(r["done"] == 0 and event in probe.events(), f"{answer.__name__}: {r} {probe.told()}")
+        expect(liar.connections <= 8, f"{answer.__name__}: {liar.connections} connections in a second")
+        expect(r["longest_ms"] < 500, f"{answer.__name__}: it waited: {r}")
+        expect(len(probe.events()) <= 3, f"{answer.__name__}: {probe.told()}")
+        liar.close()
+    liar = Liar(slow)
+    probe = Probe(program, servers=f"127.0.0.1:{liar.port}", count=40, seconds=15, reply=500)
+    r = probe.result()
+    expect(r["done"] == 40 and r["reconnects"] == 0, f"slow: {r}")
+    liar.close()
+
+
+def cluster_call(port, *words):
+    c = Client(port)
+    reply = c(*words)
+    c.close()
+    return reply
+
+
+def case_sentinel(program, folder):
+    """Three sentinels; the master is killed, a replica takes over, the old one comes back: no loss, none twice."""
+    password = os.path.join(folder, "password")
+    Path(password).write_text("pw")
+    os.chmod(password, 0o600)
+    common = ["repl-diskless-sync-delay 0", "repl-timeout 5", "requirepass pw", "masterauth pw", "appendonly yes"]
+    master = Server(folder, "master", *common).start()
+    replica = Server(folder, "replica", f"replicaof 127.0.0.1 {master.port}", *common).start()
+    sentinels = [Server(folder, f"sentinel{i}", f"sentinel monitor siem 127.0.0.1 {master.port} 2", "sentinel auth-pass siem pw",
+                        "sentinel down-after-milliseconds siem 500", "sentinel failover-timeout siem 3000",
+                        sentinel=True).start() for i in range(3)]
+
+    def ask(server, *words):
+        client = Client(server.port)
+        client("AUTH", "pw")
+        reply = client(*words)
+        client.close()
+        return reply
+
+    end = time.monotonic() + 10
+    while "master_link_status:up" not in ask(replica, "INFO", "replication") and time.monotonic() < end:
+        time.sleep(0.05)
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        masters = cluster_call(sentinels[0].port, "SENTINEL", "MASTER", "siem")
+        if dict(zip(masters[::2], masters[1::2]))["num-slaves"] == "1" and \
+                dict(zip(masters[::2], masters[1::2]))["num-other-sentinels"] == "2":
+            break
+        time.sleep(0.1)
+    probe = Probe(program, servers=f"127.0.0.1:{master.port},127.0.0.1:{replica.port}", master="siem", password=password,
+                  sentinels=",".join(f"127.0.0.1:{s.port}" for s in sentinels), count=8000, rate=800, seconds=40, most=300)
+    time.sleep(2)
+    master.kill()
+    end = time.monotonic() + 15
+    while ask(replica, "ROLE")[0] != "master" and time.monotonic() < end:
+        time.sleep(0.1)
+    master.start()
+    time.sleep(1)
+    cluster_call(sentinels[1].port, "SENTINEL", "FAILOVER", "siem")
+    r = probe.result()
+    print(r, probe.events(), [line for line in probe.lines if line.startswith("rewind")])
+    expect(r["done"] == 8000, r)
+    where = cluster_call(sentinels[0].port, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", "siem")
+    now = Client(int(where[1]))
+    now("AUTH", "pw")
+    expect_each_once(ids_in_stream(now), 8000)
+    for s in [master, replica, *sentinels]:
+        s.kill()
+
+
+SLOT_NODES = 3
+
+
+def start_cluster(folder):
+    nodes = [Server(folder, f"node{i}", "cluster-enabled yes", "cluster-node-timeout 2000", "appendonly yes",
+                    f"cluster-port {free_port()}").start() for i in range(SLOT_NODES)]
+    subprocess.run(["redis-cli", "--cluster", "create", *[f"127.0.0.1:{n.port}" for n in nodes], "--cluster-yes"], check=True,
+                   capture_output=True, timeout=60)
+    end = time.monotonic() + 20
+    while time.monotonic() < end and not all("cluster_state:ok" in cluster_call(n.port, "CLUSTER", "INFO") for n in nodes):
+        time.sleep(0.1)
+    return nodes
+
+
+def owner_of(nodes, slot):
+    for node in nodes:
+        for low, high, (host, port, *_), *_ in cluster_call(node.port, "CLUSTER", "SLOTS"):
+            if low <= slot <= high:
+                return next(n for n in nodes if n.port == port)
+    fail(f"nobody has slot {slot}")
+
+
+def node_id(node):
+    return cluster_call(node.port, "CLUSTER", "MYID")
+
+
+def move_slot(nodes, slot, source, target, pause):
+    """As redis-cli --cluster reshard does it, with pauses, so that ASK is seen."""
+    cluster_call(target.port, "CLUSTER", "SETSLOT", slot, "IMPORTING", node_id(source))
+    cluster_call(source.port, "CLUSTER", "SETSLOT", slot, "MIGRATING", node_id(target))
+    time.sleep(pause)
+    for key in cluster_call(source.port, "CLUSTER", "GETKEYSINSLOT", slot, 100):
+        reply = cluster_call(source.port, "MIGRATE", "127.0.0.1", target.port, key, 0, 5000)
+        expect(reply == "OK", f"MIGRATE {key}: {reply}")
+        time.sleep(pause)
+    for node in (target, source, *nodes):
+        cluster_call(node.port, "CLUSTER", "SETSLOT", slot, "NODE", node_id(target))
+
+
+def case_cluster(program, folder):
+    """Three nodes, two sensors with a key space each; their slots are moved under them, twice. Each record once."""
+    nodes = start_cluster(folder)
+    servers = ",".join(f"127.0.0.1:{n.port}" for n in nodes)
+    probes = {name: Probe(program, servers=servers, cluster=1, sensor=name, classes="mixed", count=9000, rate=900, seconds=40, most=300)
+              for name in ("ward-east", "ward-west")}
+    time.sleep(1)
+    for name in probes:
+        slot = cluster_call(nodes[0].port, "CLUSTER", "KEYSLOT", f"wardwatch:{{{name}}}:alert")
+        for _ in range(2):
+            source = owner_of(nodes, slot)
+            move_slot(nodes, slot, source, nodes[(nodes.index(source) + 1) % 3], 0.3)
+    for name, probe in probes.items():
+        r = probe.result()
+        print(name, r, probe.events())
+        expect(r["done"] == 9000, r)
+        ids = []
+        for kind in "alert", "asset", "health":
+            key = f"wardwatch:{{{name}}}:{kind}"
+            at = owner_of(nodes, cluster_call(nodes[0].port, "CLUSTER", "KEYSLOT", key))
+            ids += ids_in_stream(at.client(), key)
+        expect_each_once(ids, 9000)
+        expect(probe.events() == [], probe.told())
+    for n in nodes:
+        n.kill()
+
+
 def main():
     program, case = sys.argv[1:]
     skip_without_redis()
     with tempfile.TemporaryDirectory(prefix="ward-redis-") as folder:
-        globals()["case_" + case](program, folder)
+        try:
+            globals()["case_" + case](program, folder)
+        finally:
+            Server.kill_all()
     print("ok")
 
 

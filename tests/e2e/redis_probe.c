@@ -2,6 +2,7 @@
  * redis_probe: the Redis delivery alone, fed from an outbox in memory; redis.py drives it. Options are words
  * "name=value". Prints a line for each thing told, and at the end what came of it.
  */
+#include "run/jail.h"
 #include "run/redis.h"
 
 #include <inttypes.h>
@@ -80,7 +81,7 @@ static void rewind_to(void *arg, uint64_t number)
 	struct probe *p = arg;
 	p->rewinds++;
 	p->next = number + 1;
-	printf("rewind %" PRIu64 "\n", number);
+	printf("rewind %" PRIu64 " of %" PRIu64 "\n", number, p->done);
 }
 
 static void tell(void *arg, const char *event, enum level level, const char *sentence)
@@ -243,6 +244,16 @@ static void print_result(const struct probe *p, const struct delivery *d)
 		(double)p->late_ns / 1e6, seconds, f->problem);
 }
 
+/* As the shipper's thread is (jail.h): whatever is needed later has to be had by now. */
+static bool confine_it(const struct redis_setup *s, struct diag *d)
+{
+	struct jail_path paths[] = { { s->password_file, JAIL_READ } };
+	struct jail j = { .user = "", .paths = paths, .n_paths = 1 };
+	bool done = jail_process(&j, d) && jail_thread(JAIL_SHIPPER);
+	diag_print(d, stdout, false);
+	return done;
+}
+
 int main(int argc, char **argv)
 {
 	static struct redis_setup s;
@@ -282,7 +293,7 @@ int main(int argc, char **argv)
 	if (d.errors == 0 && redis_endpoints(&s, all, &b.n_endpoints) && broker_start(&broker, &b, &d))
 		redis = redis_new(&s, &broker, &h, &d);
 	diag_print(&d, stdout, true);
-	if (!redis)
+	if (!redis || (b.is_confined && !confine_it(&s, &d)))
 		return 1;
 	p.began_ns = clock_ns(CLOCK_MONOTONIC);
 	run(&p, redis);

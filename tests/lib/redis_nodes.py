@@ -63,25 +63,34 @@ class RedisError(str):
 class Server:
     """redis-server with these options; its folder stays until close, so that it can be started again."""
 
-    def __init__(self, folder, name, *options, port=None, program="redis-server", plain=True):
+    all = []
+
+    @classmethod
+    def kill_all(cls):
+        for server in cls.all:
+            server.kill()
+
+    def __init__(self, folder, name, *options, port=None, sentinel=False, plain=True):
         self.folder = os.path.join(folder, name)
         os.mkdir(self.folder)
         self.port = port or free_port()
         self.options = list(options)
-        self.program = program
+        self.sentinel = sentinel
         self.process = None
         self.plain = plain
+        self.all.append(self)
 
     def start(self, *more, wait=True):
         config = os.path.join(self.folder, "redis.conf")
         if not os.path.exists(config):
             lines = ["bind 127.0.0.1", f"dir {self.folder}", "daemonize no", 'logfile "log"']
             lines += [f"port {self.port}"] if self.plain else ["port 0", f"tls-port {self.port}"]
-            if self.program == "redis-server":
+            if not self.sentinel:
                 lines += ['save ""']
             with open(config, "w") as f:
                 f.write("\n".join(lines + self.options) + "\n")
-        self.process = subprocess.Popen([self.program, config, *more], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        more = ["--sentinel", *more] if self.sentinel else more
+        self.process = subprocess.Popen(["redis-server", config, *more], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         if wait:
             self.wait()
         return self

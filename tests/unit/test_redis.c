@@ -326,40 +326,39 @@ static void a_record_goes_and_is_acknowledged(void **state)
 }
 
 /* Each row: what is told, and whether the connection stays. It is well again when the record goes. */
+static const struct {
+	const char *reply, *event;
+	bool stays;
+} rows[] = {
+	{ "-NOAUTH Authentication required.", "redis_auth", false },
+	{ "-WRONGPASS invalid username-password pair", "redis_auth", false },
+	{ "-NOPERM this user has no permissions to run the 'xadd' command", "redis_permission", false },
+	{ "-LOADING Redis is loading the dataset in memory", "redis_loading", true },
+	{ "-BUSY Redis is busy running a script.", "redis_busy", true },
+	{ "-TRYAGAIN Multiple keys request during rehashing of slot", "redis_cluster", true },
+	{ "-CLUSTERDOWN Hash slot not served", "redis_cluster", true },
+	{ "-NOREPLICAS Not enough good replicas to write.", "redis_replicas", true },
+	{ "-READONLY You can't write against a read only replica.", "redis_read_only", false },
+	{ "-MASTERDOWN Link with MASTER is down", "redis_read_only", false },
+	{ "-UNBLOCKED force unblock from blocking operation", "redis_read_only", false },
+	{ "-MOVED 3999 10.0.0.1:6381", "redis_cluster", false },
+	{ "-ASK 3999 10.0.0.1:6381", "redis_cluster", false },
+	{ "-OOM command not allowed when used memory > 'maxmemory'.", "redis_oom", true },
+	{ "-MISCONF Redis is configured to save RDB snapshots", "redis_misconf", true },
+	{ "-WRONGTYPE Operation against a key holding the wrong kind of value", "redis_wrong_type", false },
+	{ "-ERR max number of clients reached", "redis_refused", false },
+	{ "-ERR something new", "redis_refused", false },
+	{ "-\x1b[2J evil \xff text with no code", "redis_refused", false },
+	{ "-", "redis_refused", false },
+	{ "+OK", "redis_protocol", false },
+	{ ":1", "redis_protocol", false },
+	{ "$6\r\n1000-2", "redis_protocol", false }, /* an id that is not ours */
+	{ "$-1", "redis_protocol", false },
+	{ "*0", "redis_protocol", false },
+};
+
 static void every_refusal(void **state)
 {
-	static const struct {
-		const char *reply, *event;
-		bool stays;
-	} rows[] = {
-		{ "-NOAUTH Authentication required.", "redis_auth", false },
-		{ "-WRONGPASS invalid username-password pair", "redis_auth", false },
-		{ "-NOPERM this user has no permissions to run the 'xadd' command", "redis_permission",
-			false },
-		{ "-LOADING Redis is loading the dataset in memory", "redis_loading", true },
-		{ "-BUSY Redis is busy running a script.", "redis_busy", true },
-		{ "-TRYAGAIN Multiple keys request during rehashing of slot", "redis_cluster", true },
-		{ "-CLUSTERDOWN Hash slot not served", "redis_cluster", true },
-		{ "-NOREPLICAS Not enough good replicas to write.", "redis_replicas", true },
-		{ "-READONLY You can't write against a read only replica.", "redis_read_only", false },
-		{ "-MASTERDOWN Link with MASTER is down", "redis_read_only", false },
-		{ "-UNBLOCKED force unblock from blocking operation", "redis_read_only", false },
-		{ "-MOVED 3999 10.0.0.1:6381", "redis_cluster", false },
-		{ "-ASK 3999 10.0.0.1:6381", "redis_cluster", false },
-		{ "-OOM command not allowed when used memory > 'maxmemory'.", "redis_oom", true },
-		{ "-MISCONF Redis is configured to save RDB snapshots", "redis_misconf", true },
-		{ "-WRONGTYPE Operation against a key holding the wrong kind of value", "redis_wrong_type",
-			false },
-		{ "-ERR max number of clients reached", "redis_refused", false },
-		{ "-ERR something new", "redis_refused", false },
-		{ "-\x1b[2J evil \xff text with no code", "redis_refused", false },
-		{ "-", "redis_refused", false },
-		{ "+OK", "redis_protocol", false },
-		{ ":1", "redis_protocol", false },
-		{ "$6\r\n1000-2", "redis_protocol", false }, /* an id that is not ours */
-		{ "$-1", "redis_protocol", false },
-		{ "*0", "redis_protocol", false },
-	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		start(state);
 		up(NULL);
