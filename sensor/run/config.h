@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/privacy.h"
 #include "decide/policy.h"
+#include "run/rotation.h"
 
 #include <stdio.h>
 
@@ -87,6 +88,7 @@ struct config {
 	bool live_promiscuous;
 	bool identify;
 	bool events;
+	struct rotation rotation;
 	char status_socket[CONFIG_TEXT]; /* "": none */
 	char metrics_file[CONFIG_TEXT];  /* "": none */
 	struct config_redis redis;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { LIVE_BUFFER = 1 << 18 };
+enum { LIVE_BUFFER = 1 << 18, AGAIN_MS = 60000 };
 
 bool outfile_open(struct outfile *o, const char *dir, const char *name)
 {
@@ -41,9 +41,10 @@ static FILE *open_lines(const char *path)
 	return NULL;
 }
 
-bool outfile_open_live(struct outfile *o, const char *dir, const char *name)
+bool outfile_open_live(
+	struct outfile *o, const char *dir, const char *name, const struct rotation *r, uint64_t now_ms)
 {
-	*o = (struct outfile){ .final = dir ? NULL : stdout };
+	*o = (struct outfile){ .final = dir ? NULL : stdout, .rotation = *r };
 	if (!dir)
 		return setvbuf(stdout, NULL, _IOFBF, LIVE_BUFFER) == 0;
 	if (asprintf(&o->path, "%s/%s", dir, name) < 0) {
@@ -52,10 +53,12 @@ bool outfile_open_live(struct outfile *o, const char *dir, const char *name)
 		return false;
 	}
 	o->final = open_lines(o->path);
+	if (o->final)
+		o->begun_ms = rotation_begun(fileno(o->final), now_ms);
 	return o->final != NULL;
 }
 
-bool outfile_reopen(struct outfile *o)
+bool outfile_reopen(struct outfile *o, uint64_t now_ms)
 {
 	if (!o->path)
 		return true;
@@ -64,7 +67,18 @@ bool outfile_reopen(struct outfile *o)
 		return false;
 	fclose(o->final);
 	o->final = f;
+	o->begun_ms = rotation_begun(fileno(f), now_ms);
 	return true;
+}
+
+bool outfile_rotate(struct outfile *o, uint64_t now_ms)
+{
+	if (!o->path || now_ms < o->again_ms ||
+		!rotation_is_due(&o->rotation, fileno(o->final), o->begun_ms, now_ms))
+		return true;
+	bool done = outfile_flush(o) && rotation_shift(&o->rotation, o->path) && outfile_reopen(o, now_ms);
+	o->again_ms = done ? 0 : now_ms + AGAIN_MS;
+	return done;
 }
 
 /* Whole lines go out, so that who follows the file reads no half of one. */

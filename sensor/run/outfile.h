@@ -11,6 +11,7 @@
 #ifndef WW_RUN_OUTFILE_H
 #define WW_RUN_OUTFILE_H
 
+#include "run/rotation.h"
 #include "run/spool.h"
 
 struct outfile {
@@ -18,15 +19,21 @@ struct outfile {
 	FILE *final;
 	size_t waiting;    /* live: bytes in the buffer */
 	char *path, *temp; /* NULL: standard output */
+	struct rotation rotation;
+	uint64_t begun_ms, again_ms; /* live: since 1970; the next try after a rotation that failed */
 };
 
 /* dir NULL: standard output, the spool in TMPDIR or /tmp. After false outfile_close is still allowed. */
 bool outfile_open(struct outfile *o, const char *dir, const char *name);
-bool outfile_open_live(struct outfile *o, const char *dir, const char *name);
+bool outfile_open_live(
+	struct outfile *o, const char *dir, const char *name, const struct rotation *r, uint64_t now_ms);
 bool outfile_put(struct outfile *o, struct bytes line, struct mask *m); /* without LF */
 bool outfile_flush(struct outfile *o);                                  /* live */
 /* Live: a file that was renamed is left to who did it, and a new one begun. False: the old one goes on. */
-bool outfile_reopen(struct outfile *o);
+bool outfile_reopen(struct outfile *o, uint64_t now_ms);
+/* Live, after a flush now and then: begins a new file where it is time for that (rotation.h). False: the old
+ * one goes on, and a new one is tried for a minute later. */
+bool outfile_rotate(struct outfile *o, uint64_t now_ms);
 bool outfile_finish(struct outfile *o, struct mask *m);
 bool outfile_commit(struct outfile *o);
 void outfile_close(struct outfile *o);

@@ -117,11 +117,20 @@ bool outputs_flush(struct outputs *o)
 	return outputs_ok(o);
 }
 
-const char *outputs_reopen(struct outputs *o)
+const char *outputs_reopen(struct outputs *o, uint64_t now_ms)
 {
 	const char *wrong = NULL;
 	for (size_t i = 0; i < o->n && outputs_ok(o); i++)
-		if (o->sinks[i]->reopen && !o->sinks[i]->reopen(o->sinks[i]))
+		if (o->sinks[i]->reopen && !o->sinks[i]->reopen(o->sinks[i], now_ms))
+			wrong = o->sinks[i]->name;
+	return wrong;
+}
+
+const char *outputs_rotate(struct outputs *o, uint64_t now_ms)
+{
+	const char *wrong = NULL;
+	for (size_t i = 0; i < o->n && outputs_ok(o); i++)
+		if (o->sinks[i]->rotate && !o->sinks[i]->rotate(o->sinks[i], now_ms))
 			wrong = o->sinks[i]->name;
 	return wrong;
 }

@@ -302,7 +302,7 @@ static void change_policies(struct run *r)
 static void begin_files(struct run *r)
 {
 	r->rotated = false;
-	const char *name = outputs_reopen(r->s->outputs);
+	const char *name = outputs_reopen(r->s->outputs, clock_ns(CLOCK_REALTIME) / 1000000);
 	if (name)
 		log_error(r->s->log, "%s cannot be begun anew, the old file goes on: %s", name,
 			strerror(errno));
@@ -329,6 +329,9 @@ static void look_around(struct run *r, uint64_t *posted_ns)
 		log_error(r->s->log, "%s", outputs_error(r->s->outputs));
 		r->failed = true;
 	}
+	const char *name = outputs_rotate(r->s->outputs, clock_ns(CLOCK_REALTIME) / 1000000);
+	if (name)
+		log_error(r->s->log, "%s cannot be rotated, it grows: %s", name, strerror(errno));
 	figures_of_hub(&f, &r->hub);
 	board_post(&r->boards[r->s->n_workers], &f);
 }

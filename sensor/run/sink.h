@@ -11,6 +11,7 @@
 #include "decide/alert.h"
 #include "decide/mask.h"
 #include "run/documents.h"
+#include "run/rotation.h"
 
 struct shipper;
 
@@ -39,7 +40,9 @@ struct sink {
 	/* Live: what is buffered goes out. */
 	bool (*flush)(struct sink *s);
 	/* Live: begins a new file where the old one was renamed. False: the old one goes on. */
-	bool (*reopen)(struct sink *s);
+	bool (*reopen)(struct sink *s, uint64_t now_ms);
+	/* Live: begins a new file where the old one is large or old enough. False: the old one goes on. */
+	bool (*rotate)(struct sink *s, uint64_t now_ms);
 	/* Live: other zones from now on. */
 	void (*zones)(struct sink *s, const struct zones *z);
 	/* Removes what was not committed. */
@@ -54,8 +57,9 @@ struct sink_config {
 		    */
 	bool page; /* the page on standard output */
 	struct doc_context doc;
-	struct shipper *shipper; /* to Redis and syslog; NULL: neither */
-	struct mask *mask;       /* the caller's, kept until outputs_close */
+	struct shipper *shipper;  /* to Redis and syslog; NULL: neither */
+	struct mask *mask;        /* the caller's, kept until outputs_close */
+	struct rotation rotation; /* live, of files */
 };
 
 /* NULL: no memory; errno says why. */
@@ -81,7 +85,9 @@ bool outputs_alert(struct outputs *o, const struct alert *a);
 bool outputs_flush(struct outputs *o);
 /* Live: new files where the old ones were renamed. NULL, or the name of one that cannot be made (errno):
  * there the old one goes on. */
-const char *outputs_reopen(struct outputs *o);
+const char *outputs_reopen(struct outputs *o, uint64_t now_ms);
+/* Live, after a flush: the same for files that are large or old enough (rotation.h). */
+const char *outputs_rotate(struct outputs *o, uint64_t now_ms);
 void outputs_zones(struct outputs *o, const struct zones *z);
 bool outputs_finish(struct outputs *o, const struct inventory *inv, const struct run_summary *sum);
 void outputs_close(struct outputs *o);

@@ -81,9 +81,14 @@ static bool flush(struct sink *s)
 	return outfile_flush(&((struct jsonl *)s)->file);
 }
 
-static bool reopen(struct sink *s)
+static bool reopen(struct sink *s, uint64_t now_ms)
 {
-	return outfile_reopen(&((struct jsonl *)s)->file);
+	return outfile_reopen(&((struct jsonl *)s)->file, now_ms);
+}
+
+static bool rotate(struct sink *s, uint64_t now_ms)
+{
+	return outfile_rotate(&((struct jsonl *)s)->file, now_ms);
 }
 
 static void set_zones(struct sink *s, const struct zones *z)
@@ -100,12 +105,15 @@ static struct jsonl *jsonl_new(const struct sink_config *c, const char *dir, con
 	j->mask = c->mask;
 	j->live = live;
 	j->doc = json_new();
-	if (j->doc && (live ? outfile_open_live : outfile_open)(&j->file, dir, name)) {
+	bool opened = live ? outfile_open_live(&j->file, dir, name, &c->rotation, wall_ns() / 1000000)
+			   : outfile_open(&j->file, dir, name);
+	if (j->doc && opened) {
 		j->sink = (struct sink){ .name = j->file.path ? j->file.path : "standard output",
 			.finish = finish,
 			.commit = commit,
 			.flush = live ? flush : NULL,
 			.reopen = live ? reopen : NULL,
+			.rotate = live ? rotate : NULL,
 			.zones = set_zones,
 			.close = close_jsonl };
 		return j;

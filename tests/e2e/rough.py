@@ -3,6 +3,7 @@
 The sensor live, roughly handled, in a network namespace made here: signals while it starts, nobody who reads its
 output, no room for its state, a folder of policies that is another. It says what is wrong and what to do, and ends."""
 import fcntl
+import json
 import os
 import shutil
 import signal
@@ -135,6 +136,22 @@ def renamed_files(net, program, folder):
     check("alerts in the new one", len(service.lines(out / "alerts.jsonl")) > 0)
 
 
+def rotated_files(net, program, folder):
+    s = service.Sensor(net, program, folder / "rotates", POLICIES, 1, "output: {rotate: {size: 2KiB, keep: 3}}\n")
+    out = folder / "rotates" / "out"
+    for _ in range(3):
+        replay(net)
+        check("files are begun anew", s.wait(lambda: (out / "events.jsonl.1").exists()))
+    s.wait(lambda: (out / "events.jsonl.3").exists())
+    s.end()
+    for name in ("alerts", "events"):
+        files = sorted(out.glob(f"{name}.jsonl*"))
+        check("no more than are kept", files and len(files) <= 4, files)
+        check("of whole lines", all(json.loads(line) for f in files for line in f.read_text().splitlines()))
+        check("and for nobody else", all(f.stat().st_mode & 0o77 == 0 for f in files))
+    check("without a word", "rotate" not in s.said(), s.said())
+
+
 def main():
     program = sys.argv[1]
     if os.geteuid() != 0 or not shutil.which("ip"):
@@ -146,7 +163,7 @@ def main():
     try:
         with tempfile.TemporaryDirectory() as name:
             for test in (signals_at_start, values_at_their_ends, no_room_for_state, another_folder,
-                         renamed_files, nobody_reads):
+                         renamed_files, rotated_files, nobody_reads):
                 test(net, program, Path(name))
     finally:
         for s in service.sensors:
