@@ -326,8 +326,10 @@ struct outbox *outbox_open(const char *path, const struct outbox_setup *s, struc
 	o->retain_ms = s->retain_ms;
 	bool fine = connect_db(o, path) && outbox_step(o, OUTBOX_BEGIN);
 	o->is_open = fine;
-	if (fine && set_outputs(o, s) && load(o) && outbox_commit(o))
+	if (fine && set_outputs(o, s) && load(o) && outbox_commit(o)) {
+		o->before = o->committed.number;
 		return o;
+	}
 	outbox_fail(o, "cannot be opened");
 	diag_add(d, DIAG_ERROR, "-", 0, 0, "", "%s", o->error);
 	outbox_close(o);

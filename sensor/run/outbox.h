@@ -85,7 +85,7 @@ void outbox_acknowledge(struct outbox *o, size_t output, uint64_t number);
 bool outbox_renew(
 	struct outbox *o, size_t output, uint64_t number, uint64_t wall_ms, struct outbox_id *fresh);
 /* Stream ids that output is given from now on are larger than this one, but of records that it was given
- * before. Commits as outbox_renew does. */
+ * before, or an earlier run may have given it. Commits as outbox_renew does. */
 bool outbox_above(struct outbox *o, size_t output, struct outbox_id id);
 
 struct outbox_figures {

@@ -58,6 +58,8 @@ struct outbox {
 		uint64_t read;          /* the highest number it was given */
 	} outputs[OUTBOX_OUTPUTS];
 	size_t n_outputs;
+	uint64_t before; /* the last number when it was opened: up to there an earlier run may have given all
+			  */
 	uint64_t bytes_most, retain_records, retain_ms;
 	uint64_t clock_ms; /* the last that was told */
 	/* What every output had at which time, the latest last. */

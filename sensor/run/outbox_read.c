@@ -103,10 +103,18 @@ size_t outbox_read(struct outbox *o, size_t output, uint64_t after, struct outbo
 /* ---- ids of the stream ----------------------------------------------------------------------------------
  */
 
+/* The highest number that output was given, or may have been given by an earlier run: with the id that it
+ * has. */
+static uint64_t given(const struct outbox *o, size_t output)
+{
+	uint64_t read = o->outputs[output].read;
+	return read > o->before ? read : o->before;
+}
+
 /* What that output was not given yet has ids of at least that time: one row, however much waits. */
 static bool raise_floor(struct outbox *o, size_t output)
 {
-	uint64_t from = o->outputs[output].read + 1;
+	uint64_t from = given(o, output) + 1;
 	outbox_statement(o, OUTBOX_DROP_FLOORS, from);
 	if (!outbox_step(o, OUTBOX_DROP_FLOORS))
 		return false;
@@ -132,7 +140,7 @@ bool outbox_renew(struct outbox *o, size_t output, uint64_t number, uint64_t wal
 static bool next_id(struct outbox *o, size_t output, struct outbox_id *id)
 {
 	*id = (struct outbox_id){ o->now.ms, o->now.number + 1 };
-	sqlite3_stmt *q = outbox_statement(o, OUTBOX_READ, o->outputs[output].read);
+	sqlite3_stmt *q = outbox_statement(o, OUTBOX_READ, given(o, output));
 	sqlite3_bind_int64(q, 2, (int64_t)o->now.number);
 	sqlite3_bind_int64(q, 3, 1);
 	int got = sqlite3_step(q);
