@@ -18,7 +18,8 @@ enum {
 	COMMIT_MS = 100 /* acknowledgements alone */,
 	FIGURES_NS = 250000000,
 	GROUP = 1024,
-	OFFERED_AT_ONCE = 256
+	OFFERED_AT_ONCE = 256,
+	STUCK_S = 10
 };
 
 /* A record in a ring: this, then id and document. */
@@ -36,14 +37,18 @@ struct shipper {
 	struct shipper_setup setup;
 	struct ring rings[SHIPPER_ENDS];
 	struct lost lost[SHIPPER_ENDS];
+	uint64_t put[SHIPPER_ENDS], taken[SHIPPER_ENDS]; /* by who puts in; by the thread, into the group */
+	_Atomic uint64_t kept[SHIPPER_ENDS];             /* of what was taken: committed */
 	struct shipping outputs[OUTBOX_OUTPUTS];
 	size_t n_outputs;
 	struct json_doc *doc;
 	/* What was taken from the rings and is not committed: a copy, since a failed group is put again. */
 	uint8_t *group;
 	size_t group_bytes, n_group;
-	uint64_t retry_ns; /* not before; 0: the store is fine */
-	uint64_t notes;    /* told so far: part of their ids */
+	uint64_t retry_ns;  /* not before; 0: the store is fine */
+	uint64_t broken_ns; /* since then it is not; 0: it is */
+	_Atomic bool is_stuck;
+	uint64_t notes; /* told so far: part of their ids */
 	uint64_t now_ns, wall_ms;
 	bool is_dirty; /* the outbox has what is not committed */
 	uint64_t committed_ns, progress_ns;
@@ -81,7 +86,18 @@ bool shipper_put(struct shipper *s, enum shipper_end end, const struct outbox_re
 	memcpy(to + sizeof p, r->id.p, p.id);
 	memcpy(to + sizeof p + p.id, r->document.p, p.document);
 	ring_commit(&s->rings[end], n);
+	s->put[end]++;
 	return true;
+}
+
+bool shipper_kept(const struct shipper *s, enum shipper_end end)
+{
+	return atomic_load(&s->kept[end]) == s->put[end];
+}
+
+bool shipper_is_stuck(const struct shipper *s)
+{
+	return s->is_stuck;
 }
 
 void shipper_lose(struct shipper *s, enum shipper_end end, const struct outbox_record *r)
@@ -162,6 +178,7 @@ static void gather(struct shipper *s)
 			memcpy(s->group + s->group_bytes, p, n);
 			s->group_bytes += packed_bytes(p);
 			s->n_group++;
+			s->taken[end]++;
 			ring_pop(&s->rings[end]);
 		}
 	}
@@ -186,6 +203,8 @@ static bool put_group(struct shipper *s)
 static void store_failed(struct shipper *s)
 {
 	s->retry_ns = s->now_ns + SECOND;
+	s->broken_ns = s->broken_ns ? s->broken_ns : s->now_ns;
+	s->is_stuck = s->now_ns - s->broken_ns >= STUCK_S * SECOND;
 	snprintf(s->problem, sizeof s->problem, "%s", outbox_error(s->setup.outbox));
 	if (s->setup.log)
 		log_error(s->setup.log, "%s", s->problem);
@@ -210,7 +229,10 @@ static bool keep(struct shipper *s)
 	s->n_group = s->group_bytes = 0;
 	s->is_dirty = false;
 	s->committed_ns = s->now_ns;
-	s->retry_ns = 0;
+	for (unsigned end = 0; end < SHIPPER_ENDS; end++)
+		atomic_store(&s->kept[end], s->taken[end]);
+	s->retry_ns = s->broken_ns = 0;
+	s->is_stuck = false;
 	*s->problem = 0;
 	return came;
 }

@@ -43,6 +43,11 @@ bool shipper_start(struct shipper *s, bool (*begin)(void *arg), void *arg); /* f
 bool shipper_put(struct shipper *s, enum shipper_end end, const struct outbox_record *r);
 void shipper_lose(struct shipper *s, enum shipper_end end, const struct outbox_record *r);
 
+/* Who puts in, when it may wait: is all that was put in on disk? Has the store been broken for so long that
+ * there is no sense in waiting? */
+bool shipper_kept(const struct shipper *s, enum shipper_end end);
+bool shipper_is_stuck(const struct shipper *s);
+
 /* For any thread. */
 struct shipper_output {
 	const char *name;

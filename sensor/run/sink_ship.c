@@ -5,6 +5,7 @@
 #include "run/sink.h"
 #include "run/spool.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -88,7 +89,14 @@ static bool finish(struct sink *sink, const struct inventory *inv, const struct 
 	return !all.failed;
 }
 
-/* Nothing is lost offline: there is time. */
+/* Nothing is lost offline: there is time, but no sense in waiting for a store that cannot be written. */
+static bool wait_a_little(const struct ship *s)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
+	errno = EIO;
+	return !shipper_is_stuck(s->shipper);
+}
+
 static bool hand_on(void *arg, struct bytes line)
 {
 	struct ship *s = arg;
@@ -98,15 +106,20 @@ static bool hand_on(void *arg, struct bytes line)
 		.id = bytes_trim(bytes_from(head, 2)),
 		.document = bytes_from(line, HEAD) };
 	while (!shipper_put(s->shipper, SHIPPER_HUB, &r))
-		nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
+		if (!wait_a_little(s))
+			return false;
 	return true;
 }
 
-/* Of a run that failed nothing goes out: it is to be run again. */
+/* Of a run that failed nothing goes out: it is to be run again. All of it is on disk before what is known of
+ * devices is, or a run that is killed in between would keep silent about them when it is repeated. */
 static bool commit(struct sink *sink)
 {
 	struct ship *s = (struct ship *)sink;
-	return !s->spool.file || spool_each(&s->spool, s->mask, hand_on, s);
+	bool fine = !s->spool.file || spool_each(&s->spool, s->mask, hand_on, s);
+	while (fine && s->spool.file && !shipper_kept(s->shipper, SHIPPER_HUB))
+		fine = wait_a_little(s);
+	return fine;
 }
 
 static void set_zones(struct sink *sink, const struct zones *z)
