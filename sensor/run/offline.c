@@ -3,6 +3,7 @@
 #include "run/merge.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -129,8 +130,10 @@ static void take_all(struct run *r)
 	}
 }
 
+/* A reader may wait for a pipe that is silent: a signal has to wake it, and this thread leaves it to it. */
 static bool run_threads(struct run *r)
 {
+	sigset_t ends, before;
 	bool fine = true;
 	for (unsigned i = 0; i < r->o->n_workers; i++) {
 		struct reader *rd = &r->readers[i];
@@ -141,10 +144,15 @@ static bool run_threads(struct run *r)
 	}
 	if (!fine)
 		r->failed = true; /* those that run end soon */
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &ends, &before);
 	take_all(r);
 	for (unsigned i = 0; i < r->o->n_workers; i++)
 		if (r->readers[i].is_running)
 			pthread_join(r->readers[i].thread, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return fine;
 }
 
