@@ -37,9 +37,8 @@ void figures_of_worker(struct figures *f, const struct worker *w)
 	*f = (struct figures){ .ring_used = atomic_load_explicit(&w->ring.head, memory_order_relaxed) -
 					    atomic_load_explicit(&w->ring.tail, memory_order_relaxed),
 		.ring_bytes = w->ring.size };
-	worker_counters(w, &f->counters);
+	worker_add(w, &f->counters, f->proto);
 	f->packets = f->counters.packets;
-	memcpy(f->proto, w->engine.proto, sizeof f->proto);
 	f->used[TABLE_FLOWS] = flows->pool.used;
 	f->used[TABLE_HALVES] = flows->halves.used;
 	f->used[TABLE_STATES] = flows->convs.used;

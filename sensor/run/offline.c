@@ -1,5 +1,6 @@
 #include "run/offline.h"
 
+#include "base/map.h"
 #include "run/merge.h"
 
 #include <pthread.h>
@@ -162,26 +163,16 @@ static bool run_threads(struct run *r)
 static bool summarise(struct run *r, struct run_summary *sum, struct diag *d)
 {
 	const struct offline *o = r->o;
-	uint64_t malformed[PROTO_N] = { 0 }, events[PROTO_N] = { 0 }, junk[PROTO_N] = { 0 };
-	struct counters counters = { 0 }, one;
-	for (unsigned i = 0; i < o->n_workers; i++) {
-		const struct worker *w = &r->readers[i].worker;
-		for (unsigned p = 0; p < PROTO_DISSECTED; p++) {
-			malformed[p] += w->engine.proto[p].malformed;
-			events[p] += w->engine.proto[p].events;
-			junk[p] += w->engine.proto[p].junk_bytes;
-		}
-		worker_counters(w, &one);
-		counters_add(&counters, &one);
-	}
+	struct dx_proto_counters proto[PROTO_N] = { 0 };
+	struct counters counters = { 0 };
+	for (unsigned i = 0; i < o->n_workers; i++)
+		worker_add(&r->readers[i].worker, &counters, proto);
 	sum->first_ns = r->readers[0].first_ns;
 	sum->last_ns = r->readers[0].worker.decode.last_ns;
 	sum->inputs = o->inputs;
 	sum->n_inputs = o->n_inputs;
 	sum->counters = &counters;
-	sum->malformed = malformed;
-	sum->proto_events = events;
-	sum->junk_bytes = junk;
+	sum->proto = proto;
 	sum->notes = d;
 	sum->peak_kib = peak_kib();
 	hub_finish(&r->hub);
@@ -259,19 +250,13 @@ static int run_prepared(struct run *r, double begun, struct diag *d)
 	return fine && outputs_ok(o->outputs) && is_saved ? code : 1;
 }
 
-static void *zeroed(size_t align, size_t n)
-{
-	void *p = aligned_alloc(align, n);
-	return p ? memset(p, 0, n) : NULL;
-}
-
 int offline_run(const struct offline *o, struct diag *d)
 {
 	double begun = seconds_now();
 	struct run r = { .o = o };
 	int code = 1;
-	r.readers = zeroed(_Alignof(struct reader), o->n_workers * sizeof *r.readers);
-	r.lanes = zeroed(_Alignof(struct lane), o->n_workers * sizeof *r.lanes);
+	r.readers = map_new(o->n_workers * sizeof *r.readers);
+	r.lanes = map_new(o->n_workers * sizeof *r.lanes);
 	bool is_ready = prepare(&r);
 	if (is_ready && (!o->store || state_restore(o->store, r.hub.inventory, r.hub.policy, d)))
 		code = run_prepared(&r, begun, d);
@@ -282,7 +267,7 @@ int offline_run(const struct offline *o, struct diag *d)
 	hub_fini(&r.hub);
 	for (unsigned i = 0; r.readers && i < o->n_workers; i++)
 		worker_fini(&r.readers[i].worker);
-	free(r.readers);
-	free(r.lanes);
+	map_free(r.readers, o->n_workers * sizeof *r.readers);
+	map_free(r.lanes, o->n_workers * sizeof *r.lanes);
 	return code;
 }

@@ -67,12 +67,12 @@ static void head_losses(const struct run_summary *sum, struct text *t)
 		text_add(t, " (%s) in TCP streams", term_bytes(c->gap_bytes, bytes));
 	}
 	add_count(t, &joint, c->packets_malformed, "malformed packet", "malformed packets");
-	for (unsigned i = 0; sum->malformed && i < PROTO_DISSECTED; i++) {
+	for (unsigned i = 0; sum->proto && i < PROTO_DISSECTED; i++) {
 		char words[64];
 		snprintf(words, sizeof words, "malformed %s message", dissectors[i]->name);
 		char many[72];
 		snprintf(many, sizeof many, "%ss", words);
-		add_count(t, &joint, sum->malformed[i], words, many);
+		add_count(t, &joint, sum->proto[i].malformed, words, many);
 	}
 	add_count(t, &joint, c->events_lost, "event lost", "events lost");
 	for (size_t i = 0; i < counter_rows_n; i++) {

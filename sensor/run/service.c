@@ -1,6 +1,7 @@
 #include "run/service.h"
 
 #include "base/assert.h"
+#include "base/map.h"
 #include "run/figures.h"
 #include "run/jail.h"
 #include "run/links.h"
@@ -497,12 +498,6 @@ static size_t interfaces(void *arg, struct vitals_interface *out, size_t cap)
 
 /* ---- start and end --------------------------------------------------------------------------- */
 
-static void *zeroed(size_t align, size_t n)
-{
-	void *p = aligned_alloc(align, n);
-	return p ? memset(p, 0, n) : NULL;
-}
-
 static bool make_workers(struct run *r)
 {
 	const struct service *s = r->s;
@@ -556,9 +551,9 @@ static bool prepare(struct run *r)
 		.input_name = input_name,
 		.input_arg = s->live };
 	memory_begin(&memory);
-	r->watchers = zeroed(_Alignof(struct watcher), s->n_workers * sizeof *r->watchers);
-	r->lanes = zeroed(_Alignof(struct lane), s->n_workers * sizeof *r->lanes);
-	r->boards = zeroed(_Alignof(struct board), (s->n_workers + 1) * sizeof *r->boards);
+	r->watchers = map_new(s->n_workers * sizeof *r->watchers);
+	r->lanes = map_new(s->n_workers * sizeof *r->lanes);
+	r->boards = map_new((s->n_workers + 1) * sizeof *r->boards);
 	bool fine = r->watchers && r->lanes && r->boards && make_workers(r);
 	memory_workers(&memory, s->n_workers);
 	fine = fine && hub_init(&r->hub, &hs) && (!s->store || restore(r));
@@ -607,12 +602,10 @@ static bool start_threads(struct run *r)
 static void finish(struct run *r)
 {
 	const struct service *s = r->s;
-	uint64_t malformed[PROTO_N] = { 0 }, events[PROTO_N] = { 0 }, junk[PROTO_N] = { 0 };
-	struct counters counters = { 0 }, one;
+	struct dx_proto_counters proto[PROTO_N] = { 0 };
+	struct counters counters = { 0 };
 	struct run_summary sum = { .counters = &counters,
-		.malformed = malformed,
-		.proto_events = events,
-		.junk_bytes = junk,
+		.proto = proto,
 		.first_ns = first_ns(r),
 		.last_ns = last_ns(r),
 		.seconds = (double)(clock_ns(CLOCK_MONOTONIC) - r->begun_ns) / (double)SECOND };
@@ -621,16 +614,8 @@ static void finish(struct run *r)
 	getrusage(RUSAGE_SELF, &usage);
 	sum.peak_kib = (uint64_t)usage.ru_maxrss;
 	sum.notes = &none;
-	for (unsigned i = 0; i < s->n_workers; i++) {
-		const struct watcher *w = &r->watchers[i];
-		for (unsigned p = 0; p < PROTO_DISSECTED; p++) {
-			malformed[p] += w->worker.engine.proto[p].malformed;
-			events[p] += w->worker.engine.proto[p].events;
-			junk[p] += w->worker.engine.proto[p].junk_bytes;
-		}
-		worker_counters(&w->worker, &one);
-		counters_add(&counters, &one);
-	}
+	for (unsigned i = 0; i < s->n_workers; i++)
+		worker_add(&r->watchers[i].worker, &counters, proto);
 	bool is_said = !outputs_ok(s->outputs);
 	hub_finish(&r->hub);
 	counters_add(&counters, &r->hub.counters);
@@ -724,8 +709,8 @@ int service_run(const struct service *s)
 		worker_fini(&r.watchers[i].worker);
 	if (r.policy != s->policy)
 		policy_free(r.policy);
-	free(r.watchers);
-	free(r.lanes);
-	free(r.boards);
+	map_free(r.watchers, s->n_workers * sizeof *r.watchers);
+	map_free(r.lanes, s->n_workers * sizeof *r.lanes);
+	map_free(r.boards, (s->n_workers + 1) * sizeof *r.boards);
 	return code;
 }

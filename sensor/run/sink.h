@@ -10,6 +10,7 @@
 
 #include "decide/alert.h"
 #include "decide/mask.h"
+#include "packet/engine.h"
 #include "run/documents.h"
 #include "run/rotation.h"
 
@@ -20,11 +21,9 @@ struct run_summary {
 	const char *const *inputs;
 	size_t n_inputs;
 	const struct counters *counters;
-	const uint64_t *malformed;    /* per protocol, PROTO_N */
-	const uint64_t *proto_events; /* per protocol, PROTO_N */
-	const uint64_t *junk_bytes;   /* per protocol, PROTO_N */
-	uint64_t first_ns, last_ns;   /* of the packets; 0: none */
-	double seconds;               /* the run itself took */
+	const struct dx_proto_counters *proto; /* PROTO_N; NULL: not known */
+	uint64_t first_ns, last_ns;            /* of the packets; 0: none */
+	double seconds;                        /* the run itself took */
 	uint64_t peak_kib;
 	const struct diag *notes; /* what was said of the inputs: "x.pcap: damaged after packet 12" */
 };

@@ -16,18 +16,19 @@ struct summary {
 
 static void protocols_json(struct json_doc *d, const struct run_summary *sum)
 {
-	const struct {
-		const char *name;
-		const uint64_t *counts;
-	} rows[] = { { "events", sum->proto_events }, { "malformed", sum->malformed },
-		{ "junk_bytes", sum->junk_bytes } };
 	char key[DOC_KEY];
-	for (unsigned p = 0; p < PROTO_DISSECTED; p++)
+	for (unsigned p = 0; sum->proto && p < PROTO_DISSECTED; p++) {
+		const struct dx_proto_counters *c = &sum->proto[p];
+		const struct {
+			const char *name;
+			uint64_t count;
+		} rows[] = { { "events", c->events }, { "malformed", c->malformed },
+			{ "junk_bytes", c->junk_bytes } };
 		for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 			snprintf(key, sizeof key, "protocols.%s.%s", dissectors[p]->name, rows[i].name);
-			if (rows[i].counts)
-				json_uint(d, key, rows[i].counts[p]);
+			json_uint(d, key, rows[i].count);
 		}
+	}
 }
 
 static void summary_json(struct json_doc *d, const struct inventory *inv, const struct run_summary *sum)

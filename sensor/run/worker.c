@@ -2,11 +2,21 @@
 
 enum { AGAIN_NS = 1000000 };
 
-void worker_counters(const struct worker *w, struct counters *out)
+static void add_counters(const struct worker *w, struct counters *c)
 {
-	*out = w->counters;
-	if (w->index == 0)
-		counters_add(out, &w->seen);
+	counters_add(c, &w->counters);
+	if (w->index == 0) /* what all of them see */
+		counters_add(c, &w->seen);
+}
+
+void worker_add(const struct worker *w, struct counters *c, struct dx_proto_counters proto[PROTO_N])
+{
+	add_counters(w, c);
+	for (unsigned p = 0; p < PROTO_N; p++) {
+		proto[p].malformed += w->engine.proto[p].malformed;
+		proto[p].events += w->engine.proto[p].events;
+		proto[p].junk_bytes += w->engine.proto[p].junk_bytes;
+	}
 }
 
 static bool tell_counters(struct worker *w, enum turn turn)
@@ -16,7 +26,7 @@ static bool tell_counters(struct worker *w, enum turn turn)
 		n.n_traffic = w->traffic.n;
 		n.traffic_is_cut = w->traffic.is_cut;
 	}
-	worker_counters(w, &n.counters);
+	add_counters(w, &n.counters);
 	if (!engine_counters(&w->engine, turn, &n, w->traffic.rows))
 		return false;
 	traffic_clear(&w->traffic);

@@ -50,8 +50,8 @@ void worker_fini(struct worker *w);
 void worker_packet(struct worker *w, const struct frame *f);
 /* Live: no packet before that time is to come (since 1970). */
 void worker_idle(struct worker *w, uint64_t now_ns);
-/* What it counts to the run's sum. */
-void worker_counters(const struct worker *w, struct counters *out);
+/* Adds what it counts to the run's sums. */
+void worker_add(const struct worker *w, struct counters *c, struct dx_proto_counters proto[PROTO_N]);
 /* Ends all conversations: the run is over. */
 void worker_finish(struct worker *w);
 
