@@ -7,6 +7,7 @@
 #include "packet/dissect.h"
 
 #include <stdio.h>
+#include <time.h>
 
 const char *doc_key(char out[DOC_KEY], const char *prefix, const char *name)
 {
@@ -202,6 +203,13 @@ void event_json(struct json_doc *d, const struct doc_context *ctx, const struct 
 	if (e->proto != PROTO_phi) /* there it is a fact */
 		phi_json(d, "phi.classes", e->phi);
 	facts_json(d, ctx, e, "");
+}
+
+uint64_t doc_now(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
 void observer_json(struct json_doc *d, const struct doc_context *ctx)

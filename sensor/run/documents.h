@@ -18,7 +18,7 @@ struct doc_context {
 	const char *sensor_name;   /* observer.name */
 	bool pseudonyms;           /* the site's key is from a file: pseudonyms may be shown */
 	const struct zones *zones; /* to tell a device's zone; may be NULL */
-	uint64_t created_ns; /* live: now, since 1970 (event.created); 0: a replay, equal to the others */
+	uint64_t created_ns;       /* live: doc_now (event.created); 0: a replay, equal to the others */
 };
 
 /* A line of events.jsonl: flat dotted keys, named as policies name them. */
@@ -50,6 +50,9 @@ enum { HEALTH_ID = 24 };
 /* number: tells equal notes of one moment apart. */
 void health_json(struct json_doc *d, const struct doc_context *ctx, const struct health_note *n,
 	uint64_t now_ns, uint64_t number, char id[HEALTH_ID]);
+
+/* CLOCK_REALTIME in ns. */
+uint64_t doc_now(void);
 
 /* ---- shared by the three ------------------------------------------------------------------ */
 

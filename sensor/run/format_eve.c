@@ -90,12 +90,12 @@ static void put_network(struct formatter *f)
 	put_flow(f);
 }
 
-/* A number of 31 bits that is the rule's for ever. */
+/* A number of 31 bits that is the rule's for ever; what the sensor tells of itself has no rule. */
 static uint64_t signature_id(struct formatter *f)
 {
 	uint8_t hash[32];
 	struct bytes uuid = form_text(f, "rule.uuid");
-	sha256_of(uuid.n ? uuid : form_text(f, "rule.id"), hash);
+	sha256_of(uuid.n ? uuid : form_text(f, form_at(f, "rule.id") ? "rule.id" : "event.action"), hash);
 	struct cur c = cur_of(bytes_of(hash, sizeof hash));
 	uint64_t id = cur_be32(&c) & 0x7fffffff;
 	return id ? id : 1;

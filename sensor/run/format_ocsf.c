@@ -17,10 +17,11 @@ struct class
 static const struct class detection = { 2, 2004, "Findings", "Detection Finding" };
 static const struct class vulnerability = { 2, 2002, "Findings", "Vulnerability Finding" };
 static const struct class inventory = { 5, 5001, "Discovery", "Device Inventory Info" };
-/* The class that comes nearest to what a sensor says of itself. */
-static const struct class health = { 6, 6008, "Application Activity", "Application Error" };
+/* The classes that come nearest to what a sensor says of itself: what is wrong, and what just is. */
+static const struct class trouble = { 6, 6008, "Application Activity", "Application Error" };
+static const struct class other = { 0, 0, "Uncategorized", "Base Event" };
 
-enum { CREATE = 1, UPDATE = 2, COLLECT = 2, GENERAL_ERROR = 1 };
+enum { CREATE = 1, UPDATE = 2, COLLECT = 2, GENERAL_ERROR = 1, OTHER = 99 };
 
 enum { HOSTNAME = 1, IP_ADDRESS = 2, MAC_ADDRESS = 3 }; /* of observables */
 
@@ -224,6 +225,17 @@ static void put_attacks(struct formatter *f, const char *kind, const char *path)
 	}
 }
 
+static void put_rule(struct formatter *f)
+{
+	struct json_doc *d = f->doc;
+	form_copy(f, d, "finding_info.analytic.name", "rule.name");
+	form_copy(f, d, "finding_info.analytic.category", "rule.ruleset");
+	form_copy(f, d, "finding_info.analytic.uid", form_at(f, "rule.uuid") ? "rule.uuid" : "rule.id");
+	form_copy(f, d, "finding_info.analytic.version", "rule.version");
+	json_text(d, "finding_info.analytic.type", "Rule");
+	json_uint(d, "finding_info.analytic.type_id", 1);
+}
+
 static void put_info(struct formatter *f)
 {
 	struct json_doc *d = f->doc;
@@ -232,12 +244,8 @@ static void put_info(struct formatter *f)
 		form_at(f, "wardwatch.first_id") ? "wardwatch.first_id" : "event.id");
 	form_copy(f, d, "finding_info.title", "message");
 	form_copy(f, d, "finding_info.desc", "rule.description");
-	form_copy(f, d, "finding_info.analytic.name", "rule.name");
-	form_copy(f, d, "finding_info.analytic.category", "rule.ruleset");
-	form_copy(f, d, "finding_info.analytic.uid", form_at(f, "rule.uuid") ? "rule.uuid" : "rule.id");
-	form_copy(f, d, "finding_info.analytic.version", "rule.version");
-	json_text(d, "finding_info.analytic.type", "Rule");
-	json_uint(d, "finding_info.analytic.type_id", 1);
+	if (form_at(f, "rule"))
+		put_rule(f);
 	put_time(f, d, "finding_info.first_seen_time", "event.start");
 	put_time(f, d, "finding_info.last_seen_time", form_at(f, "event.end") ? "event.end" : "@timestamp");
 	if (form_at(f, "wardwatch.category")) {
@@ -389,8 +397,10 @@ void format_ocsf(struct formatter *f)
 		head(f, &inventory, COLLECT, "Collect");
 	else if (alert)
 		put_finding(f, vulnerable);
+	else if (f->record->level > LEVEL_INFORMATIONAL)
+		head(f, &trouble, GENERAL_ERROR, "General Error");
 	else
-		head(f, &health, GENERAL_ERROR, "General Error");
+		head(f, &other, OTHER, "Other");
 	if (evidence)
 		put_evidence(f);
 	put_time(f, f->doc, "time", "@timestamp");

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 struct jsonl {
@@ -25,18 +24,11 @@ static bool put_event(struct sink *s, const struct event *e)
 	return outfile_put(&j->file, json_flat(j->doc), j->mask);
 }
 
-static uint64_t wall_ns(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 static bool put_alert(struct sink *s, const struct alert *a)
 {
 	struct jsonl *j = (struct jsonl *)s;
 	if (j->live)
-		j->ctx.created_ns = wall_ns();
+		j->ctx.created_ns = doc_now();
 	alert_json(j->doc, &j->ctx, a);
 	return outfile_put(&j->file, json_nested(j->doc), j->mask);
 }
@@ -105,7 +97,7 @@ static struct jsonl *jsonl_new(const struct sink_config *c, const char *dir, con
 	j->mask = c->mask;
 	j->live = live;
 	j->doc = json_new();
-	bool opened = live ? outfile_open_live(&j->file, dir, name, &c->rotation, wall_ns() / 1000000)
+	bool opened = live ? outfile_open_live(&j->file, dir, name, &c->rotation, doc_now() / 1000000)
 			   : outfile_open(&j->file, dir, name);
 	if (j->doc && opened) {
 		j->sink = (struct sink){ .name = j->file.path ? j->file.path : "standard output",

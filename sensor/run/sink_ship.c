@@ -48,6 +48,7 @@ static bool put_by(
 static bool put_alert_live(struct sink *sink, const struct alert *a)
 {
 	struct ship *s = (struct ship *)sink;
+	s->ctx.created_ns = doc_now();
 	alert_json(s->doc, &s->ctx, a);
 	struct outbox_record r = { .class = class_of(a),
 		.level = a->level,
