@@ -1,6 +1,7 @@
 #include "run/forwarding.h"
 
 #include "run/redis.h"
+#include "run/syslog.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 
 bool forwarding_is_wanted(const struct config *c)
 {
-	return c->redis.servers.n > 0;
+	return c->redis.servers.n > 0 || *c->syslog.server;
 }
 
 /* ---- servers -------------------------------------------------------------------------------------- */
@@ -19,10 +20,15 @@ bool forwarding_is_wanted(const struct config *c)
 struct scheme {
 	const char *name, *port; /* port NULL: a path follows */
 	bool is_tls;
+	enum syslog_transport transport;
 };
 
-static const struct scheme redis_schemes[] = { { "redis://", "6379", false }, { "rediss://", "6379", true },
-	{ "unix://", NULL, false }, { NULL, NULL, false } };
+static const struct scheme redis_schemes[] = { { "redis://", "6379", false, 0 },
+	{ "rediss://", "6379", true, 0 }, { "unix://", NULL, false, 0 }, { NULL, NULL, false, 0 } };
+static const struct scheme syslog_schemes[] = { { "tls://", "6514", true, SYSLOG_TLS },
+	{ "tcp://", "514", false, SYSLOG_TCP }, { "udp://", "514", false, SYSLOG_UDP },
+	{ NULL, NULL, false, 0 } };
+
 static bool copy(char *to, size_t most, const char *from, size_t n)
 {
 	if (n == 0 || n >= most)
@@ -182,6 +188,52 @@ static void redis_setup_of(struct forwarding *f, struct redis_setup *s)
 	s->format_arg = f->redis.formatter;
 }
 
+/* ---- syslog --------------------------------------------------------------------------------------- */
+
+static unsigned facility_of(const char *name)
+{
+	static const struct {
+		const char *name;
+		unsigned number;
+	} rows[] = { { "user", 1 }, { "daemon", 3 }, { "auth", 4 } };
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		if (strcmp(rows[i].name, name) == 0)
+			return rows[i].number;
+	return 16 + (unsigned)(name[strlen("local")] - '0'); /* RFC 5424 6.2.1 */
+}
+
+static bool syslog_server(struct forwarding *f, const struct scheme **scheme, struct diag *d)
+{
+	const char *url = f->config->syslog.server;
+	*scheme = scheme_of(syslog_schemes, url);
+	if (*scheme && host_and_port(&f->syslog, url + strlen((*scheme)->name), (*scheme)->port)) {
+		f->syslog.is_tls = (*scheme)->is_tls;
+		f->syslog.endpoint = syslog_endpoint((*scheme)->transport, f->syslog.host, f->syslog.port);
+		return true;
+	}
+	diag_add(d, DIAG_ERROR, "-", 0, 0, "C033",
+		"%s is no syslog server: write tls://HOST:6514, tcp://HOST:514 or udp://HOST:514", url);
+	return false;
+}
+
+static void syslog_setup_of(struct forwarding *f, struct syslog_setup *s)
+{
+	const struct config_syslog *c = &f->config->syslog;
+	syslog_default(s);
+	s->transport = scheme_of(syslog_schemes, c->server)->transport;
+	s->server = f->syslog.endpoint;
+	s->tls = f->to_syslog.tls;
+	s->server_name = c->tls.server_name;
+	s->clear_is_forced = c->plaintext;
+	s->formatter = f->to_syslog.formatter;
+	s->facility = facility_of(c->facility);
+	s->message_most = c->max_bytes;
+	s->connect_ns = c->connect_timeout * MS;
+	s->backoff_first_ns = c->backoff_first * MS;
+	s->backoff_most_ns = c->backoff_most * MS;
+	s->seed = random_seed();
+}
+
 /* ---- all of it ------------------------------------------------------------------------------------- */
 
 static bool load_tls(struct forwarding_output *o, const struct config_tls *c, bool is_wanted, struct diag *d)
@@ -241,10 +293,26 @@ static bool begin_redis(struct forwarding *f, bool is_live, struct diag *d)
 	return broker_start(&f->redis.broker, &b, d);
 }
 
+static bool begin_syslog(struct forwarding *f, bool is_live, struct diag *d)
+{
+	const struct config_syslog *c = &f->config->syslog;
+	const struct scheme *scheme;
+	if (!*c->server)
+		return true;
+	if (!syslog_server(f, &scheme, d) || !load_tls(&f->to_syslog, &c->tls, scheme->is_tls, d) ||
+		!make_formatter(&f->to_syslog, c->format, is_live, d))
+		return false;
+	struct broker_setup b = { .is_confined = is_live,
+		.user = f->config->user,
+		.endpoints = &f->syslog.endpoint,
+		.n_endpoints = 1 };
+	return broker_start(&f->to_syslog.broker, &b, d);
+}
+
 bool forwarding_begin(struct forwarding *f, const struct config *c, bool is_live, struct diag *d)
 {
 	*f = (struct forwarding){ .config = c, .redis.broker.fd = -1, .to_syslog.broker.fd = -1 };
-	return begin_redis(f, is_live, d);
+	return begin_redis(f, is_live, d) && begin_syslog(f, is_live, d);
 }
 
 static bool add(struct forwarding *f, struct delivery *d)
@@ -263,6 +331,13 @@ static bool add_deliveries(struct forwarding *f, struct diag *d)
 		if (!add(f, redis_new(&s, &f->redis.broker, &hooks, d)))
 			return false;
 	}
+	if (*f->config->syslog.server) {
+		struct syslog_setup s;
+		struct delivery_hooks hooks = shipper_hooks(f->shipper);
+		syslog_setup_of(f, &s);
+		if (!add(f, syslog_new(&s, &f->to_syslog.broker, &hooks, d)))
+			return false;
+	}
 	return true;
 }
 
@@ -275,6 +350,8 @@ bool forwarding_open(struct forwarding *f, const char *store, const struct doc_c
 	};
 	if (f->config->redis.servers.n)
 		o.outputs[o.n_outputs++] = "redis";
+	if (*f->config->syslog.server)
+		o.outputs[o.n_outputs++] = "syslog";
 	f->outbox = outbox_open(store, &o, d);
 	if (!f->outbox)
 		return false;
