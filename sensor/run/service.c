@@ -2,56 +2,26 @@
 
 #include "base/assert.h"
 #include "base/map.h"
-#include "run/figures.h"
 #include "run/jail.h"
 #include "run/links.h"
-#include "run/merge.h"
-#include "run/steady.h"
 #include "run/telling.h"
+#include "run/watcher.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SECOND  UINT64_C(1000000000)
-#define POST_NS (SECOND / 4)
 #define SAVE_NS (60 * SECOND)
-#define LATE_NS (SECOND / 10)
 /* Of the ten seconds of an end: the workers', and when the last save has to be over. */
-#define LAST_NS       (1 * SECOND)
 #define KEEP_NS       (6 * SECOND)
 #define LEAST_KEEP_NS (2 * SECOND)
 
-enum { WAIT_MS = 100, NAP_NS = 1000000, TELL_MS = 200, SAVE_LOOKS = 8, LAST_LOOKS = 256, GONE = 3 };
-enum { RING_NAPS = 2000, SAVED_S = 15, FINISHED_S = 10 };
-
-struct run;
-
-/* What a worker saw of an interface, for the telling thread: written by the one, read by the other. */
-struct link {
-	_Atomic uint64_t packets, bytes, last_ns, dropped;
-	_Atomic bool is_up;
-};
-
-struct watcher {
-	struct worker worker;
-	struct run *run;
-	struct lane *lane;
-	struct board *board;
-	unsigned index;
-	_Atomic uint64_t first_ns;
-	uint64_t posted_ns, asked_ns, ended_ns;
-	unsigned naps; /* how many more times a full ring is waited for: at the end, else none */
-	struct steady steady;
-	struct link links[LIVE_INTERFACES_MOST];
-	pthread_t thread;
-	bool is_running;
-};
+enum { NAP_NS = 1000000, TELL_MS = 200, SAVE_LOOKS = 8, LAST_LOOKS = 256, GONE = 3 };
+enum { SAVED_S = 15, FINISHED_S = 10 };
 
 struct run {
 	const struct service *s;
@@ -76,13 +46,6 @@ struct run {
 	uint64_t begun_ns;
 };
 
-static uint64_t clock_ns(clockid_t id)
-{
-	struct timespec ts;
-	clock_gettime(id, &ts);
-	return (uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec;
-}
-
 static bool is_ending(const struct run *r)
 {
 	return *r->s->stop || r->gone || r->failed;
@@ -100,113 +63,11 @@ static bool confined(struct run *r, enum jail_kind kind)
 
 /* ---- workers --------------------------------------------------------------------------------- */
 
-static void grow(_Atomic uint64_t *counter, uint64_t by)
-{
-	atomic_store_explicit(
-		counter, atomic_load_explicit(counter, memory_order_relaxed) + by, memory_order_relaxed);
-}
-
-static uint64_t steadied(struct watcher *w, uint64_t wall_ns)
-{
-	uint64_t back_ns, ns = steady_ns(&w->steady, wall_ns, w->worker.decode.last_ns, &back_ns);
-	if (back_ns)
-		w->worker.back_ns = back_ns;
-	if (back_ns && w->index == 0) /* the others see it too */
-		log_warning(w->run->s->log,
-			"the clock was set back by %llu s: times go on from where they were until the next "
-			"start",
-			(unsigned long long)(back_ns / SECOND));
-	return ns;
-}
-
-/* Links tell of the wall's time. */
-static void on_frame(void *arg, const struct frame *f)
-{
-	struct watcher *w = arg;
-	struct link *link = &w->links[f->interface];
-	if (w->first_ns == 0)
-		w->first_ns = f->ts_ns;
-	grow(&link->packets, 1);
-	grow(&link->bytes, f->wire_bytes);
-	atomic_store_explicit(&link->last_ns, f->ts_ns, memory_order_relaxed);
-	struct frame steady = *f;
-	steady.ts_ns = steadied(w, f->ts_ns);
-	worker_packet(&w->worker, &steady);
-}
-
-/* Live the record is lost, and counted. At the end there is nothing else to do than to wait for the hub. */
-static void on_full(void *arg)
-{
-	struct watcher *w = arg;
-	for (; w->naps && !engine_has_room(&w->worker.engine); w->naps--)
-		nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
-}
-
-static void count_losses(struct watcher *w)
-{
-	uint64_t lost = 0;
-	for (size_t i = 0; i < w->run->s->n_interfaces; i++) {
-		struct live_stats stats;
-		live_stats(w->run->s->live, w->index, i, &stats);
-		w->links[i].dropped = stats.dropped + (w->index == 0 ? stats.interface_dropped : 0);
-		w->links[i].is_up = stats.is_up;
-		lost += w->links[i].dropped;
-	}
-	w->worker.seen.capture_lost = lost;
-}
-
-static void post(struct watcher *w)
-{
-	struct figures f;
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
-	if (now - w->posted_ns < POST_NS)
-		return;
-	w->posted_ns = now;
-	if (now - w->asked_ns >= SECOND) {
-		w->asked_ns = now;
-		count_losses(w);
-	}
-	figures_of_worker(&f, &w->worker);
-	board_post(w->board, &f);
-}
-
-/* What came before the end lies in the kernel's buffer, after a while in blocks that are handed over
- * (live.h). On a network that is never silent it is enough at some time. */
-static void read_rest(struct watcher *w)
-{
-	struct run *r = w->run;
-	uint64_t late = clock_ns(CLOCK_MONOTONIC) + LAST_NS;
-	nanosleep(&(struct timespec){ .tv_nsec = (long)LATE_NS }, NULL);
-	while (!r->gone && live_read(r->s->live, w->index, on_frame, w, 0) > 0 &&
-		clock_ns(CLOCK_MONOTONIC) < late)
-		lane_done(w->lane, w->worker.decode.last_ns - 1);
-}
-
 static void *watch(void *arg)
 {
 	struct watcher *w = arg;
-	struct run *r = w->run;
-	bool fine = confined(r, JAIL_WORKER);
-	if (fine)
-		count_losses(w);
-	while (fine && !is_ending(r)) {
-		/* What comes after a wait for nothing was sent shortly before it began, or later (live.h). */
-		uint64_t before = clock_ns(CLOCK_REALTIME);
-		int n = live_read(r->s->live, w->index, on_frame, w, WAIT_MS);
-		if (n < 0)
-			r->gone = true;
-		else if (n == 0)
-			worker_idle(&w->worker, before > LATE_NS ? steadied(w, before - LATE_NS) : 0);
-		if (w->worker.decode.last_ns)
-			lane_done(w->lane, w->worker.decode.last_ns - 1);
-		post(w);
-	}
-	w->ended_ns = clock_ns(CLOCK_MONOTONIC);
-	w->naps = RING_NAPS;
-	if (fine && !r->failed)
-		read_rest(w);
-	count_losses(w);
-	worker_finish(&w->worker);
+	if (confined(w->run, JAIL_WORKER))
+		watcher_run(w);
 	lane_done(w->lane, LANE_OVER);
 	return NULL;
 }
@@ -507,6 +368,12 @@ static bool make_workers(struct run *r)
 	for (unsigned i = 0; i < s->n_workers; i++) {
 		struct watcher *w = &r->watchers[i];
 		w->run = r;
+		w->live = s->live;
+		w->n_interfaces = s->n_interfaces;
+		w->log = s->log;
+		w->stop = s->stop;
+		w->gone = &r->gone;
+		w->failed = &r->failed;
 		w->index = i;
 		w->lane = &r->lanes[i];
 		w->board = &r->boards[i];
@@ -515,7 +382,7 @@ static bool make_workers(struct run *r)
 			.key = s->key,
 			.seed = seed,
 			.identify = s->identify,
-			.on_full = on_full,
+			.on_full = watcher_on_full,
 			.arg = w };
 		if (!worker_init(&w->worker, &ws))
 			return false;
