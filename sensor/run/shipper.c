@@ -19,7 +19,9 @@ enum {
 	FIGURES_NS = 250000000,
 	GROUP = 1024,
 	OFFERED_AT_ONCE = 256,
-	STUCK_S = 10
+	STUCK_S = 10,
+	LOSSES_S = 10, /* at least, between two notes of losses */
+	LOG_S = 60
 };
 
 /* A record in a ring: this, then id and document. */
@@ -50,6 +52,8 @@ struct shipper {
 	_Atomic bool is_stuck;
 	uint64_t notes; /* told so far: part of their ids */
 	uint64_t now_ns, wall_ms;
+	bool is_untold; /* there may be losses that were told nobody, also of earlier runs */
+	uint64_t lost_seen, told_ns, logged_ns;
 	bool is_dirty; /* the outbox has what is not committed */
 	uint64_t committed_ns, progress_ns;
 	bool is_running;
@@ -133,6 +137,10 @@ static void tell(void *arg, const char *event, enum level level, const char *sen
 	put_note(s, &(struct health_note){ .action = event, .level = level, .sentence = sentence });
 }
 
+static const char loss_sentence[] = "Documents for Redis and syslog were lost: the outputs were away for "
+				    "longer than the outbox can hold, or "
+				    "alerts came faster than the disk takes them";
+
 /* Lost where there was no room: counted by the outbox from now on. */
 static void count_lost(struct shipper *s)
 {
@@ -146,19 +154,50 @@ static void count_lost(struct shipper *s)
 			}
 }
 
+/* For the log: that it is going on, while nobody else can be told. */
+static void log_losses(struct shipper *s, uint64_t lost)
+{
+	if (!s->setup.log || (s->logged_ns && s->now_ns - s->logged_ns < LOG_S * SECOND))
+		return;
+	s->logged_ns = s->now_ns;
+	log_error(s->setup.log, "%llu documents were lost since the state file was begun: %s",
+		(unsigned long long)lost, loss_sentence);
+}
+
+static void look_for_losses(struct shipper *s, const struct outbox_figures *f)
+{
+	uint64_t lost = 0;
+	for (unsigned c = 0; c < OUTBOX_CLASSES; c++)
+		for (unsigned l = 0; l < LEVELS; l++)
+			lost += f->lost[c][l];
+	if (lost == s->lost_seen)
+		return;
+	s->is_untold = true;
+	s->lost_seen = lost;
+	log_losses(s, lost);
+}
+
+/* When somebody hears it: while all outputs are away the bound would force the note out as well. */
+static bool may_tell_losses(const struct shipper *s)
+{
+	bool is_heard = false;
+	for (size_t i = 0; i < s->n_outputs; i++)
+		is_heard = is_heard || s->outputs[i].delivery->figures.is_connected;
+	return s->is_untold && is_heard && (s->told_ns == 0 || s->now_ns - s->told_ns >= LOSSES_S * SECOND);
+}
+
 static void tell_losses(struct shipper *s)
 {
-	struct health_note n = { .action = "alerts_lost",
-		.level = LEVEL_HIGH,
-		.sentence =
-			"Documents for Redis and syslog were lost: the outputs were away for longer than the "
-			"outbox can hold, or alerts came faster than the disk takes them" };
+	struct health_note n = {
+		.action = "alerts_lost", .level = LEVEL_HIGH, .sentence = loss_sentence, .has_lost = true
+	};
+	if (!may_tell_losses(s))
+		return;
+	s->is_untold = false;
 	if (!outbox_losses(s->setup.outbox, n.lost, &n.from_ms, &n.to_ms))
 		return;
-	n.has_lost = true;
+	s->told_ns = s->now_ns;
 	put_note(s, &n);
-	if (s->setup.log)
-		log_error(s->setup.log, "%s", n.sentence);
 }
 
 /* ---- the outbox ------------------------------------------------------------------------------------- */
@@ -218,9 +257,10 @@ static bool keep(struct shipper *s)
 	gather(s);
 	count_lost(s);
 	bool due = s->is_dirty && s->now_ns - s->committed_ns >= COMMIT_MS * MILLISECOND;
-	if (s->n_group == 0 && !due && s->retry_ns == 0)
+	if (s->n_group == 0 && !due && s->retry_ns == 0 && !may_tell_losses(s))
 		return false;
 	if (!put_group(s) || (tell_losses(s), !outbox_commit(s->setup.outbox))) {
+		s->is_untold = true;
 		store_failed(s);
 		return false;
 	}
@@ -298,9 +338,13 @@ static void show(struct shipper *s, bool now)
 	s->shown_ns = s->now_ns;
 	pthread_mutex_lock(&s->lock);
 	outbox_figures(s->setup.outbox, &s->shown.outbox);
+	look_for_losses(s, &s->shown.outbox);
 	for (size_t i = 0; i < s->n_outputs; i++) {
 		s->shown.outputs[i].figures = s->outputs[i].delivery->figures;
-		s->shown.outputs[i].waiting = s->shown.outbox.last_number - s->outputs[i].cursor;
+		/* Numbers that were lost are none that wait. */
+		uint64_t behind = s->shown.outbox.last_number - s->outputs[i].cursor;
+		s->shown.outputs[i].waiting =
+			behind < s->shown.outbox.waiting ? behind : s->shown.outbox.waiting;
 	}
 	s->shown.commits = s->commits;
 	memcpy(s->shown.problem, s->problem, sizeof s->problem);
@@ -374,6 +418,7 @@ struct shipper *shipper_new(const struct shipper_setup *setup)
 	if (!s)
 		return NULL;
 	s->setup = *setup;
+	s->is_untold = true;
 	pthread_mutex_init(&s->lock, NULL);
 	s->doc = json_new();
 	s->group = map_new(SHIPPER_RING_BYTES);

@@ -257,12 +257,21 @@ static void losses(void **state)
 		}
 	}
 	assert_true(put > 200 && lost > 100);
+	l.output->is_away = true;
 	assert_true(shipper_start(l.shipper, NULL, NULL));
-	assert_int_equal(shipper_stop(l.shipper, DRAIN_NS), 0);
-	assert_int_equal(l.output->n, put + 1); /* and one note */
+	assert_int_equal(shipper_stop(l.shipper, 300000000), put); /* nobody to tell */
 	struct shipper_figures f;
 	shipper_figures(l.shipper, &f);
 	assert_int_equal(f.outbox.lost[OUTBOX_ALERT][LEVEL_CRITICAL], lost);
+	assert_int_equal(f.outputs[0].waiting, put);
+	end(&l);
+	begin(&l, *state);
+	l.output->delivery.figures.is_connected = true;
+	assert_int_equal(shipper_stop(l.shipper, DRAIN_NS), 0);
+	assert_int_equal(l.output->n, put + 1); /* and one note */
+	assert_true(strncmp(l.output->ids[put], "h1-", 3) == 0);
+	shipper_figures(l.shipper, &f);
+	assert_int_equal(f.outputs[0].waiting, 0);
 	end(&l);
 }
 
