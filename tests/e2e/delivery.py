@@ -107,6 +107,126 @@ def case_sensor_kills(program, folder, people="70", kills="50"):
     server.kill()
 
 
+PROBED = chain.key("alert")
+
+
+def kill_servers(server, process, kills, rng, length):
+    """At random, each time after something new came; how many it was before all was delivered."""
+    done = before = 0
+    while done < kills and process.poll() is None:
+        client = server.client()
+        while process.poll() is None and client(length, PROBED) <= before:
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0, 0.3))
+        before = client(length, PROBED)
+        client.close()
+        server.kill()
+        time.sleep(rng.uniform(0, 0.05))
+        server.start()
+        done += 1
+    return done
+
+
+def probed(probe, folder, count, kills, mode, length):
+    """Synthetic alerts through outbox and output, while the server is killed again and again."""
+    server = chain.Server(folder, "redis", "appendonly yes", "appendfsync always").start()
+    config = chain.configuration(folder / "c.yml", server.port, f"mode: {mode}, backoff: {{max: 1s}}")
+    rate = max(int(count) // (int(kills) * 3 // 4), 1)
+    with open(folder / "result", "w") as result:
+        process = subprocess.Popen([probe, config, folder / "s.db", count, str(rate), "1000"], stdout=result)
+        done = kill_servers(server, process, int(kills), random.Random(23), length)
+        expect(process.wait(ward.SECONDS) == 0, "the probe failed")
+    figures = json.loads((folder / "result").read_text())
+    print(f"{done} kills, {figures}")
+    expect(done == int(kills), f"only {done} kills before all was delivered")
+    expect(figures["waiting"] == 0 and figures["lost"] == 0, figures)
+    return server, {f"e1-{n:020d}" for n in range(1, int(count) + 1)}
+
+
+def case_server_kills(_, folder, probe, count="30000", kills="20"):
+    server, wanted = probed(probe, folder, count, kills, "stream", "XLEN")
+    found = chain.ids(server.client(), "alert")
+    expect(set(found) == wanted, f"{len(wanted - set(found))} are missing")
+    expect(len(found) == len(wanted), f"{len(found) - len(wanted)} are there twice")
+    server.kill()
+
+
+def case_server_kills_list(_, folder, probe, count="20000", kills="12"):
+    """At least once, and what is there twice is equal."""
+    server, wanted = probed(probe, folder, count, kills, "list", "LLEN")
+    bodies = [b for at in range(0, server.client()("LLEN", PROBED), 2000)
+              for b in server.client()("LRANGE", PROBED, at, at + 1999)]
+    expect({chain.event_id(b) for b in bodies} == wanted, "some are missing")
+    expect(len(set(bodies)) == len(wanted), "two bodies of one id")
+    expect(len(bodies) - len(wanted) <= int(kills) * 1024, f"{len(bodies) - len(wanted)} duplicates")
+    print(f"{len(bodies) - len(wanted)} duplicates")
+    server.kill()
+
+
+LEVELS = ["informational", "low", "medium", "high", "critical"]
+
+
+def lost_of(program, state):
+    """The table at the end of `wardwatch alerts`, by class and level."""
+    said = subprocess.run([program, "alerts", "--state", state], capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in said.partition("\nLOST ")[2].splitlines()[1:]]
+    return {(name, level): int(n.replace(",", "").replace("\u202f", "")) for name, level, n in rows}
+
+
+def by_level(documents):
+    count = {}
+    for d in documents:
+        at = (d["wardwatch"]["class"], d["wardwatch"].get("level", "informational"))
+        count[at] = count.get(at, 0) + 1
+    return count
+
+
+def case_losses(program, folder):
+    """An outbox that is too small while Redis is away: the lowest levels go first, the oldest of them; what is said of
+    the losses is what is missing."""
+    port = chain.free_port()
+    chain.crowd(folder / "crowd.pcap", 200)
+    outbox = "outbox: {max_bytes: 500KiB}, drain_timeout: 1s"
+    config = chain.configuration(folder / "c.yml", port, "backoff: {max: 500ms}", outbox)
+    chain.replay(program, config, folder / "s.db", folder / "crowd.pcap", output=folder / "out")
+    wanted = written(folder / "out")
+    everything = wanted["alert"] | wanted["asset"] | wanted.get("health", {})
+    rows = chain.alerts(program, folder / "s.db", "--class", "all")
+    expect(all(r["delivery"] == {"redis": "waiting"} for r in rows), "delivered to nobody")
+    sizes = {r["id"]: len(json.dumps(r["document"], separators=(",", ":"), ensure_ascii=False).encode()) for r in rows}
+    expect(rows and sum(sizes.values()) <= 500 << 10, f"{len(rows)} are kept")
+    kept = {r["id"] for r in rows if r["class"] != "health"}
+    gone = [d for i, d in everything.items() if i not in kept]
+    rank = {i: LEVELS.index(d["wardwatch"].get("level", "informational")) for i, d in everything.items()}
+    order = [d["event"]["id"] for d in chain.lines(folder / "out" / "alerts.jsonl")]
+    highest = max(rank[d["event"]["id"]] for d in gone)
+    # One that came late may be small enough for what a larger one left free.
+    expect(sum(sizes[i] for i in kept if rank[i] < highest) <= max(sizes.values()), "a lower one was kept, a higher one went")
+    last = max(order.index(d["event"]["id"]) for d in gone if rank[d["event"]["id"]] == highest)
+    expect(all(order.index(i) > last for i in kept if rank[i] == highest), "an older one was kept")
+    lost = lost_of(program, folder / "s.db")
+    # What the sensor itself had to say, that Redis is away, is as old as the oldest.
+    own = {("health", "high"): lost[("health", "high")]} if ("health", "high") in lost else {}
+    expect(lost == by_level(gone) | own and sum(own.values()) <= 1, f"{lost}, not {by_level(gone)}")
+    told(program, folder, config, port, kept, lost)
+
+
+def told(program, folder, config, port, kept, gone):
+    """Redis comes: what was kept is there, and the numbers of the rest."""
+    server = chain.Server(folder, "redis", port=port).start()
+    chain.replay(program, config, folder / "s.db", ward.TOP / "pcaps" / "arp" / "neighbors.pcap")
+    client = server.client()
+    expect(kept <= {*chain.ids(client, "alert"), *chain.ids(client, "asset")}, "what was kept was not sent")
+    notes = [json.loads(e["body"]) for e in chain.stream(client, "health")]
+    notes = [n for n in notes if n["event"]["action"] == "alerts_lost"]
+    expect(len(notes) == 1, f"{len(notes)} notes of losses")
+    lost = notes[0]["wardwatch"]["lost"]
+    expect(lost.pop("from") <= lost.pop("to"), "its time range")
+    expect(lost.pop("all") == sum(gone.values()), lost)
+    expect({(c, level): n for c, levels in lost.items() for level, n in levels.items()} == gone, f"{lost}, not {gone}")
+    server.kill()
+
+
 def main(program, case, *more):
     chain.skip_without_redis()
     with chain.folder() as folder:
