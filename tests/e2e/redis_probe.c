@@ -303,5 +303,6 @@ int main(int argc, char **argv)
 	tls_free((struct tls *)(uintptr_t)s.tls);
 	free(p.ids);
 	free(p.seen);
+	diag_free(&d);
 	return 0;
 }

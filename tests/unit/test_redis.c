@@ -648,6 +648,104 @@ static void no_master_no_delivery(void **state)
 	assert_true(is_closed());
 }
 
+/* What a server sends us to: itself by another word, in circles, or where nobody said that we may go. */
+static void redirections(void **state)
+{
+	char text[64];
+	(void)state;
+	f.setup.is_cluster = true;
+	f.setup.clear_is_forced = true;
+	up(NULL);
+	offer(1, false);
+	turn(60 * MS);
+	assert_command("XADD k:alert");
+	say("-MOVED 3999 10.9.9.9:6379\r\n");
+	for (int i = 0; i < 20 && !f.n_told; i++)
+		turn(0);
+	assert_true(was_told("redis_unreachable"));
+	assert_non_null(strstr(f.sentence, "10.9.9.9:6379, which the configuration does not"));
+	accept_it();
+	greet(NULL);
+	turn(60 * MS);
+	snprintf(text, sizeof text, "-MOVED 3999 :%s\r\n", f.port); /* no host: the one we are at */
+	for (int i = 0; i < 5; i++) {
+		assert_command("XADD k:alert");
+		say(text);
+		if (was_told("redis_cluster"))
+			break;
+		accept_it();
+		greet(NULL);
+		turn(60 * MS);
+	}
+	assert_true(was_told("redis_cluster"));
+	assert_non_null(strstr(f.sentence, "in circles"));
+	accept_it();
+	greet(NULL);
+	turn(60 * MS);
+	assert_command("XADD k:alert");
+	say("-MOVED 3999 \x1b[31mnode.example:6379\r\n");
+	/* Of the same kind as what was told already: not told again, but it is what is wrong now. */
+	assert_non_null(strstr(f.d->figures.problem, "without a literal address"));
+	assert_null(strchr(f.d->figures.problem, '\x1b'));
+}
+
+/* The watch of a stream: who else writes there, how much is not read, how soon it is trimmed. */
+static void the_stream_is_watched(void **state)
+{
+	(void)state;
+	f.setup.trim_entries = 10;
+	up("900-0");
+	offer(1, false);
+	turn(60 * MS);
+	assert_command("XADD k:alert");
+	say("$6\r\n1000-1\r\n");
+	turn(31 * S);
+	const char *c = command();
+	for (int i = 0; i < 8 && strcmp(c, "XINFO STREAM k:alert") != 0; i++) {
+		say("+PONG\r\n");
+		c = command();
+	}
+	assert_string_equal(c, "XINFO STREAM k:alert");
+	/* 1699999999000: one second old, where a day is asked for. */
+	say("*6\r\n$6\r\nlength\r\n:10\r\n$17\r\nlast-generated-id\r\n$6\r\n1000-1\r\n"
+	    "$11\r\nfirst-entry\r\n*2\r\n$15\r\n1699999999000-0\r\n*0\r\n");
+	assert_true(was_told("redis_retention"));
+	assert_command("XINFO GROUPS k:alert");
+	say("*2\r\n*4\r\n$4\r\nname\r\n$1\r\na\r\n$3\r\nlag\r\n:7\r\n*4\r\n$4\r\nname\r\n$1\r\nb\r\n$"
+	    "3\r\nlag\r\n$-1\r\n");
+	assert_int_equal(f.d->figures.lag, 7);
+	for (int i = 0; i < 4; i++) {
+		assert_command("XINFO");
+		say("-ERR no such key\r\n");
+	}
+	assert_int_equal(f.n_told, 1);
+	turn(31 * S);
+	for (c = command(); strcmp(c, "XINFO STREAM k:alert") != 0; c = command())
+		say("+PONG\r\n");
+	say("*4\r\n$6\r\nlength\r\n:10\r\n$17\r\nlast-generated-id\r\n$6\r\n8000-1\r\n");
+	assert_true(was_told("redis_second_producer"));
+	assert_true(f.d->figures.is_connected);
+}
+
+static void replicas_that_do_not_keep_up(void **state)
+{
+	(void)state;
+	f.setup.wait_replicas = 2;
+	up(NULL);
+	offer(1, false);
+	turn(60 * MS);
+	assert_command("XADD k:alert");
+	assert_command("WAIT 2 500");
+	say("$6\r\n1000-1\r\n:1\r\n");
+	assert_true(was_told("redis_replicas"));
+	assert_int_equal(f.delivered, 0);
+	turn(1 * S);
+	assert_command("WAIT 2 500"); /* the record itself is there, and does not go again */
+	say(":2\r\n");
+	assert_int_equal(f.delivered, 1);
+	assert_true(was_told("redis_recovered"));
+}
+
 static void what_is_wrong_in_the_configuration(void **state)
 {
 	struct broker_endpoint far = { .host = "10.20.5.10", .port = "6379" };
@@ -682,6 +780,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_a_failover_lost_is_offered_again, start, stop),
 		cmocka_unit_test_setup_teardown(the_password_is_read_anew_and_told_nobody, start, stop),
 		cmocka_unit_test_setup_teardown(no_master_no_delivery, start, stop),
+		cmocka_unit_test_setup_teardown(redirections, start, stop),
+		cmocka_unit_test_setup_teardown(the_stream_is_watched, start, stop),
+		cmocka_unit_test_setup_teardown(replicas_that_do_not_keep_up, start, stop),
 		cmocka_unit_test_setup_teardown(what_is_wrong_in_the_configuration, start, stop),
 	};
 	int failed = cmocka_run_group_tests(tests, start_group, stop_group);
