@@ -75,12 +75,24 @@ static bool escape(struct cur *c)
 	return hex.n == 4;
 }
 
+/* What nearly all text is made of. */
+static size_t plain(struct bytes t)
+{
+	size_t n = 0;
+	while (n < t.n && t.p[n] >= 0x20 && t.p[n] < 0x7f && t.p[n] != '"' && t.p[n] != '\\')
+		n++;
+	return n;
+}
+
 static bool string(struct cur *c)
 {
 	if (!eat(c, '"'))
 		return false;
-	while (cur_more(c)) {
+	for (;;) {
+		cur_skip(c, plain(cur_peek(c)));
 		struct bytes rest = cur_peek(c);
+		if (rest.n == 0)
+			return false;
 		if (eat(c, '"'))
 			return true;
 		if (eat(c, '\\')) {
@@ -93,7 +105,6 @@ static bool string(struct cur *c)
 			return false;
 		cur_skip(c, (size_t)(rest.p - c->p));
 	}
-	return false;
 }
 
 /* Members come sorted, so that a look at the greatest name so far is nearly always enough. */
