@@ -2,7 +2,7 @@
 """usage: syslog_delivery.py PROGRAM PROBE
 run/syslog.h against servers of ours, in clear, as datagrams and over TLS, that are away, are cut off and do not read,
 and against a real rsyslogd that is killed: every message is as RFC 5424 says by a reader that is not ours, and what
-was acknowledged is there."""
+was acknowledged is there. Then the whole sensor, offline in every form, live in its jail."""
 import json
 import os
 import random
@@ -19,6 +19,10 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent.parent / "privacy")]
+import hostile  # noqa: E402
+import planted  # noqa: E402
+import service  # noqa: E402
 import ward  # noqa: E402
 
 RSYSLOGD = os.environ.get("RSYSLOGD") or shutil.which("rsyslogd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
@@ -353,7 +357,82 @@ def real(probe, folder, secure):
     print(f"rsyslogd {'TLS' if secure else 'TCP'}: killed {kills} times; {said[-1]}")
 
 
-def main(probe):
+# ---- the whole sensor ------------------------------------------------------------------------------------------------
+
+def offline(program, folder):
+    """Nobody who is planted in a capture is in a message, in any form; and each alert is one."""
+    hostile.write(folder / "hostile.pcap")
+    for form in ("ecs", "cef", "leef", "ocsf", "eve"):
+        server, out = Server(), folder / f"out-{form}"
+        config = folder / f"{form}.yml"
+        config.write_text(f"output: {{syslog: {{server: 'tcp://127.0.0.1:{server.port}', format: {form}}}}}\n")
+        run = subprocess.run([program, "-c", config, "-p", ward.TOP / "policies", "-r", folder / "hostile.pcap", "-q", "-o",
+                              out, "--state", folder / f"{form}.db"], capture_output=True, text=True, timeout=100)
+        alerts = [json.loads(line)["event"]["id"] for line in open(out / "alerts.jsonl")]
+        wait_for(lambda: len(server.messages) >= len(alerts), 10)
+        check(f"offline, {form}: the run is good", run.returncode == 0 and not run.stderr, run.stderr)
+        check(f"offline, {form}: each alert is a message", alerts and set(alerts) <= set(ids(server.messages)), alerts)
+        leaks = list(planted.leaks(hostile.PEOPLE, {"wire": "\n".join(server.messages).encode()}))
+        check(f"offline, {form}: no planted person", not leaks, leaks)
+        server.close()
+
+
+READER = """
+import socket, ssl, sys
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[2], sys.argv[3])
+listener = socket.create_server(("127.0.0.1", 6514))
+while True:
+    with open(sys.argv[1], "ab", buffering=0) as out:
+        try:
+            s = context.wrap_socket(listener.accept()[0], server_side=True)
+            while data := s.recv(65536):
+                out.write(data)
+        except OSError:
+            pass
+"""
+
+
+def live(program, folder):
+    """In its jail, over TLS; the server is killed and comes again."""
+    if os.geteuid() != 0 or not shutil.which("ip"):
+        print("not root: nothing live")
+        return
+    try:
+        net = service.Net()
+    except (subprocess.CalledProcessError, FileNotFoundError):
+        print("no network namespaces: nothing live")
+        return
+    got, capture = folder / "live.got", next((ward.TOP / "pcaps/dicom").glob("*.pcap"))
+    reader = lambda: net.run(sys.executable, "-c", READER, got, folder / "server.pem", folder / "server.key")  # noqa: E731
+    replay = lambda: net.run(sys.executable, "-c", service.SENDER, capture).wait()  # noqa: E731
+    seen = lambda: {i.decode() for i in re.findall(rb' id="(e1-\w+)"', got.read_bytes() if got.exists() else b"")}  # noqa: E731
+    written = lambda: {x["event"]["id"] for x in service.lines(folder / "jailed" / "out" / "alerts.jsonl")}  # noqa: E731
+    try:
+        server = reader()
+        config = f"output: {{syslog: {{server: 'tls://127.0.0.1:6514', tls: {{ca: {folder}/ca.pem}}}}}}\n"
+        s = service.Sensor(net, program, folder / "jailed", ward.TOP / "policies", 1, config)
+        replay()
+        check("live: alerts come", s.wait(lambda: written() and written() <= seen()), (written(), seen(), s.said()))
+        server.kill()
+        server.wait()
+        replay()
+        time.sleep(1)
+        server = reader()
+        replay()
+        check("live: all come again", s.wait(lambda: written() <= seen()), (written() - seen(), s.said()))
+        s.end()
+        check("live: also those of the end", written() <= seen(), written() - seen())
+        server.kill()
+        server.wait()
+    finally:
+        for sensor in service.sensors:
+            sensor.process.kill()
+        net.close()
+    check("live: as the service's own checks say", service.wrong == 0)
+
+
+def main(program, probe):
     with tempfile.TemporaryDirectory(prefix="ward-syslog-") as temp:
         folder = Path(temp)
         certificates(folder)
@@ -365,6 +444,8 @@ def main(probe):
         away(probe)
         does_not_read(probe)
         tls(probe, folder)
+        offline(program, folder)
+        live(program, folder)
         print(f"servers of ours: {len(bad)} wrong")
         if bad:
             return 1
@@ -376,4 +457,4 @@ def main(probe):
     return bool(bad)
 
 
-sys.exit(main(sys.argv[2]))
+sys.exit(main(*sys.argv[1:3]))
