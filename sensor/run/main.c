@@ -399,7 +399,7 @@ static void fini(struct program *p)
 {
 	outputs_close(p->outputs);
 	forwarding_end(&p->forwarding);
-	store_close(p->store);
+	store_close_tidily(p->store);
 	mask_free(p->mask);
 	live_close(p->live);
 	for (unsigned i = 0; i < p->n_workers; i++)

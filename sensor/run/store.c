@@ -147,6 +147,7 @@ static bool set_aside(const char *path, struct diag *d)
 
 static bool take_lock(struct store *s, const char *path, struct diag *d)
 {
+	s->is_made = access(path, F_OK) != 0;
 	s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (s->lock < 0) {
 		diag_add(d, DIAG_ERROR, path, 0, 0, "", "cannot be opened: %s", strerror(errno));
@@ -171,10 +172,28 @@ static void disconnect(struct store *s)
 	s->lock = -1;
 }
 
+/* A name mistyped must not cost a file that is somebody else's: what does not begin as a database does (file
+ * format of SQLite, 1.3) was none of ours, whatever befell it. */
+static bool is_ours_to_judge(struct store *s, const char *path, struct diag *d)
+{
+	static const char magic[16] = "SQLite format 3";
+	char head[sizeof magic];
+	ssize_t n = pread(s->lock, head, sizeof head, 0);
+	if (n == 0 || (n == (ssize_t)sizeof head && memcmp(head, magic, sizeof head) == 0))
+		return true;
+	if (n < 0)
+		diag_add(d, DIAG_ERROR, path, 0, 0, "", "cannot be read: %s", strerror(errno));
+	else
+		diag_add(d, DIAG_ERROR, path, 0, 0, "",
+			"is no state of wardwatch, nor a database at all: it is left as it is; name another "
+			"file, or one that is not there yet");
+	return false;
+}
+
 /* True: open, and found says what is in it. */
 static bool try_open(struct store *s, const char *path, enum found *found, struct diag *d)
 {
-	if (!take_lock(s, path, d))
+	if (!take_lock(s, path, d) || !is_ours_to_judge(s, path, d))
 		return false;
 	if (connect_db(s, path)) {
 		*found = look(s);
@@ -251,8 +270,9 @@ struct store *store_open(const char *path, struct diag *d)
 	if (!s)
 		return NULL;
 	s->lock = -1;
+	s->file = strdup(path);
 	snprintf(s->path, sizeof s->path, "%s", path);
-	if (open_good(s, path, d)) {
+	if (s->file && open_good(s, path, d)) {
 		if (set_up(s))
 			return s;
 		store_fail(s, "cannot be made ready");
@@ -262,13 +282,39 @@ struct store *store_open(const char *path, struct diag *d)
 	return NULL;
 }
 
-void store_close(struct store *s)
+/* Of a file that this run made: a start that was refused leaves nothing behind. */
+static bool is_unused(struct store *s)
+{
+	return s->is_made && s->db &&
+	       ask(s->db, "SELECT (SELECT count(*) FROM runs) + (SELECT count(*) FROM outbox_losses)"
+			  " + (SELECT number FROM outbox_last)") == 0;
+}
+
+static void end(struct store *s, bool may_remove)
 {
 	if (!s)
 		return;
 	store_forget(s);
+	bool is_vain = may_remove && is_unused(s);
+	int lock = s->lock;
+	s->lock = -1;
 	disconnect(s);
+	if (is_vain)
+		(void)unlink(s->file);
+	if (lock >= 0)
+		close(lock);
+	free(s->file);
 	free(s);
+}
+
+void store_close(struct store *s)
+{
+	end(s, false);
+}
+
+void store_close_tidily(struct store *s)
+{
+	end(s, true);
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------- */

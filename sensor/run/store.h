@@ -47,11 +47,14 @@ struct store_run {
 
 struct store;
 
-/* Made when it is not there (mode 0600). A damaged file is renamed to PATH.damaged-N, said as a warning, and
- * a new one begun. NULL after saying why: cannot be opened, in use by another wardwatch, written by a newer
- * version, or no file of ours. */
+/* Made when it is not there (mode 0600). A damaged database is renamed to PATH.damaged-N, said as a warning,
+ * and a new one begun. NULL after saying why: cannot be opened, in use by another wardwatch, written by a
+ * newer version, or no file of ours (what has no database's first bytes is not touched). */
 struct store *store_open(const char *path, struct diag *d);
 void store_close(struct store *s);
+/* The same; but a file that store_open made, and into which nothing came (no save, nothing for an output), is
+ * removed. What else has it open is closed before. */
+void store_close_tidily(struct store *s);
 
 /* Packets of all earlier runs. */
 uint64_t store_packets(struct store *s);

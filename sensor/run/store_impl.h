@@ -33,11 +33,13 @@ struct store {
 	int lock; /* keeps a second writer out; closed after the database, whose locks it would break */
 	int64_t run, save;
 	uint64_t packets; /* of earlier runs */
+	bool is_made;     /* the file: by us */
 	bool is_open;     /* a save */
 	bool is_writing;  /* a transaction */
 	struct store_staged *first, **end;
 	size_t staged; /* bytes */
 	char error[512];
+	char *file;
 	char path[256]; /* for messages; cut if need be */
 };
 

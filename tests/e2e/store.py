@@ -140,7 +140,8 @@ def wrong_files(program, folder):
     state = folder / "wrong.db"
     read(program, capture, state=state)
     whole = state.read_bytes()
-    for n, bad in enumerate([whole[:5000], random.Random(1).randbytes(9000), whole[:4096] + bytes(len(whole) - 4096)], 1):
+    head, noise = whole[:16], random.Random(1).randbytes(9000)
+    for n, bad in enumerate([whole[:5000], head + noise, whole[:4096] + bytes(len(whole) - 4096)], 1):
         state.write_bytes(bad)
         said = read(program, capture, state=state).stderr.decode()
         # -q says nothing of a run that went well: the file tells.
@@ -163,6 +164,13 @@ def wrong_files(program, folder):
     assert "no state of wardwatch" in said, said
     said = run(program, "devices", "--state", other, status=1).stderr.decode()
     assert "no state file of wardwatch" in said, said
+    theirs = folder / "letter.txt"
+    theirs.write_bytes(noise)
+    said = read(program, capture, state=theirs, status=1).stderr.decode()
+    assert "letter.txt" in said and "left as it is" in said and len(said.splitlines()) == 1, said
+    assert theirs.read_bytes() == noise and not list(folder.glob("letter.txt?*")), said
+    said = read(program, capture, state=folder / "vain.db", output="/proc/none", status=1).stderr.decode()
+    assert "/proc/none" in said and not list(folder.glob("vain.db*")), said
     for path in (folder / "no/such.db", folder):
         said = read(program, capture, state=path, status=1).stderr.decode()
         assert str(path) in said and len(said.splitlines()) == 1, said

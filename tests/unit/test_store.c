@@ -247,7 +247,8 @@ static void damage(void **state)
 		int fd = open(f->path, O_RDWR);
 		if (round == 1) /* cut */
 			assert_int_equal(ftruncate(fd, st.st_size / 2 + 100), 0);
-		for (off_t at = round == 2 ? 0 : 4096; round > 1 && at < st.st_size;
+		for (off_t at = round == 2 ? 16 : 4096;
+			/* behind what makes it a database */ round > 1 && at < st.st_size;
 			at += round == 4 ? 4096 : 7)
 			assert_int_equal(pwrite(fd, "\x9c\x03", 2, at), 2);
 		close(fd);
@@ -268,6 +269,51 @@ static void damage(void **state)
 		assert_true(save(s, "A", true));
 		store_close(s);
 	}
+}
+
+/* Somebody else's file, named by mistake. */
+static void no_database(void **state)
+{
+	struct folder *f = *state;
+	static const char *const texts[] = { "x", "SQLite format",
+		"patients.csv: not to be touched at all\n" };
+	char back[64], aside[sizeof f->path + 16];
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		FILE *file = fopen(f->path, "w");
+		fputs(texts[i], file);
+		fclose(file);
+		assert_null(store_open(f->path, &f->diag));
+		assert_int_equal(f->diag.errors, i + 1);
+		assert_non_null(strstr(f->diag.messages[i].text, "left as it is"));
+		file = fopen(f->path, "r");
+		back[fread(back, 1, sizeof back - 1, file)] = 0;
+		fclose(file);
+		assert_string_equal(back, texts[i]);
+		snprintf(aside, sizeof aside, "%s.damaged-1", f->path);
+		assert_int_not_equal(access(aside, F_OK), 0);
+	}
+}
+
+/* A file that was made for nothing goes; one that was there, or holds something, stays. */
+static void unused(void **state)
+{
+	struct folder *f = *state;
+	char beside[sizeof f->path + 16];
+	store_close_tidily(store_open(f->path, &f->diag));
+	static const char *const all[] = { "", "-wal", "-shm" };
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		snprintf(beside, sizeof beside, "%s%s", f->path, all[i]);
+		assert_int_not_equal(access(beside, F_OK), 0);
+	}
+	close(open(f->path, O_WRONLY | O_CREAT, 0600));
+	store_close_tidily(store_open(f->path, &f->diag));
+	assert_int_equal(access(f->path, F_OK), 0);
+	unlink(f->path);
+	struct store *s = store_open(f->path, &f->diag);
+	assert_true(save(s, "A", true));
+	store_close_tidily(s);
+	assert_int_equal(access(f->path, F_OK), 0);
+	assert_int_equal(f->diag.errors, 0);
 }
 
 static void no_folder(void **state)
@@ -305,6 +351,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(versions, setup, teardown),
 		cmocka_unit_test_setup_teardown(older, setup, teardown),
 		cmocka_unit_test_setup_teardown(damage, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_database, setup, teardown),
+		cmocka_unit_test_setup_teardown(unused, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_folder, setup, teardown),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
