@@ -35,6 +35,10 @@ struct loading {
 	const char *names[NAMES];
 	char limits[NAMES][64];
 	size_t n_names;
+	/* Where each is set; NULL: nowhere. */
+	struct {
+		const struct yaml_node *key, *value;
+	} set[NAMES];
 };
 
 /* YAML 1.1 and 1.2 words for truth; yaml.h makes a bool of true and false only. */
@@ -224,8 +228,28 @@ static void (*const setters[])(
 	[SETTING_CHOICE] = set_value,
 };
 
+/* A key has several forms (nested or dotted, hyphens or underscores): yaml.h finds only what is alike. */
+static bool is_first(
+	struct loading *l, const char *key, const struct yaml_node *at, const struct yaml_node *v)
+{
+	for (size_t i = 0; i < l->n_names; i++) {
+		if (strcmp(l->names[i], key) != 0)
+			continue;
+		const struct yaml_node *first = l->set[i].key;
+		if (first)
+			SAY(l, at, "C034", "%s is set a second time, first in line %u, column %u: remove one",
+				key, first->line, first->column);
+		l->set[i].key = first ? first : at;
+		l->set[i].value = v;
+		return !first;
+	}
+	return true;
+}
+
 static void set_key(struct loading *l, const char *key, const struct yaml_node *at, const struct yaml_node *v)
 {
+	if (!is_first(l, key, at, v))
+		return;
 	for (size_t i = 0; i < setting_rows_n; i++)
 		if (strcmp(setting_rows[i].key, key) == 0) {
 			setters[setting_rows[i].type](l, &setting_rows[i], v);
@@ -290,17 +314,13 @@ static bool read_key(int fd, struct config *c, const char **wrong)
 	return !*wrong;
 }
 
-static const struct yaml_node *node_of(
-	const struct yaml_node *root, const char *section, const char *name, const char *dotted)
-{
-	const struct yaml_node *map = yaml_get(root, section), *n = map ? yaml_get(map, name) : NULL;
-	return n ? n : yaml_get(root, dotted);
-}
-
-static void load_key(struct loading *l, const struct yaml_node *root)
+static void load_key(struct loading *l)
 {
 	const char *path = l->config->key_file, *wrong;
-	const struct yaml_node *at = node_of(root, "privacy", "key_file", "privacy.key_file");
+	const struct yaml_node *at = NULL;
+	for (size_t i = 0; i < l->n_names; i++)
+		if (strcmp(l->names[i], "privacy.key_file") == 0)
+			at = l->set[i].value;
 	if (!at || !*path)
 		return;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -328,7 +348,7 @@ static bool config_take(struct config *c, const struct yaml_file *file, struct d
 	if (root && root->type == YAML_MAP) {
 		walk(l, root, "");
 		if (diag->errors == 0)
-			load_key(l, root);
+			load_key(l);
 	} else if (root && root->type != YAML_NULL) {
 		SAY(l, root, "C001",
 			"the configuration has to be a mapping, for example \"sensor: {name: ward-east-1}\"");

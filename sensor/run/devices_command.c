@@ -56,6 +56,14 @@ static bool want_vlan(struct wish *w, const char *text)
 	       wrong("--vlan %s: a number from 1 to 4094 is needed", text);
 }
 
+static bool want_format(struct wish *w, enum format f)
+{
+	if (w->format != FORMAT_TABLE && w->format != f)
+		return wrong("--json and --csv: one of the two");
+	w->format = f;
+	return true;
+}
+
 static bool take(void *arg, const char *name, const char *value)
 {
 	struct wish *w = arg;
@@ -70,9 +78,9 @@ static bool take(void *arg, const char *name, const char *value)
 	else if (strcmp(name, "since") == 0)
 		return asking_since("devices", value, w->since);
 	else if (strcmp(name, "json") == 0)
-		w->format = FORMAT_JSON;
+		return want_format(w, FORMAT_JSON);
 	else if (strcmp(name, "csv") == 0)
-		w->format = FORMAT_CSV;
+		return want_format(w, FORMAT_CSV);
 	else
 		w->help = true;
 	return true;

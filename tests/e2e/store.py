@@ -204,6 +204,10 @@ def shown(program, folder):
     assert not any(v.startswith(("=", "@", "+", "-")) for r in rows for v in r.values()), rows
     read(program, ward.TOP / "pcaps/dicom/store.pcap", state=state)
     ask = lambda *more: run(program, "devices", "--state", state, *more).stdout  # noqa: E731
+    for both in (["--json", "--csv"], ["--csv", "--json"]):
+        said = run(program, "devices", "--state", state, *both, status=1)
+        assert said.stdout == b"" and b"one of the two" in said.stderr, said
+    assert ask("--csv", "--csv") == ask("--csv")
     table = ask().decode()
     assert table.startswith("DEVICES  ") and "CT scanner" in table, table
     rows = list(csv.DictReader(io.StringIO(ask("--csv").decode())))

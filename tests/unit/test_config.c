@@ -142,6 +142,11 @@ static void bad(void **state)
 		{ "output.redis.servers: [[a]]\n", 1, 23, "a list of at most 16 texts" },
 		{ "- a\n", 1, 1, "has to be a mapping" },
 		{ "privacy: {key_file: /nonexistent/key}\n", 1, 21, "cannot be opened" },
+		{ "privacy: {key-file: /nonexistent/key}\n", 1, 21, "cannot be opened" },
+		{ "limits: {flows: 64}\nlimits.flows: 128\n", 2, 1,
+			"limits.flows is set a second time, first in line 1, column 10" },
+		{ "limits:\n  ring_kib: 512\n  ring-kib: 512\n", 3, 3, "first in line 2, column 3" },
+		{ "sensor.name: a\nsensor: {name: b}\n", 2, 10, "sensor.name is set a second time" },
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		static struct config c;
