@@ -305,12 +305,25 @@ static int look_at(const struct live *l, struct hand *h, size_t i, bool failed)
 	return LIVE_FAILED;
 }
 
+/* The kernel says once that an interface went down. libpcap, hearing it, asks for the interface by the name
+ * that it was opened with, and takes one that was renamed meanwhile for gone: so it does not hear it. */
+static void hear_down(struct member *m)
+{
+	int why = 0;
+	socklen_t n = sizeof why;
+	if (getsockopt(m->h.fd, SOL_SOCKET, SO_ERROR, &why, &n) != 0 || why != ENETDOWN || m->is_down)
+		return;
+	m->is_down = true;
+	m->downs++;
+}
+
 static int read_all(const struct live *l, struct hand *h, live_fn *fn, void *arg)
 {
 	int sum = 0;
 	for (size_t i = 0; i < l->n; i++) {
 		struct member *m = &h->members[i];
 		struct batch b = { h, m, (uint32_t)i, fn, arg };
+		hear_down(m);
 		int n = pcap_dispatch(m->h.pcap, LIVE_BATCH, take, (u_char *)(void *)&b);
 		if (n <= 0 && (n = look_at(l, h, i, n < 0)) < 0)
 			return n;
@@ -325,12 +338,6 @@ int live_read(struct live *l, unsigned worker, live_fn *fn, void *arg, int timeo
 	int n = read_all(l, h, fn, arg);
 	if (n != 0 || poll(h->polls, (nfds_t)l->n, timeout_ms) < 0)
 		return n;
-	for (size_t i = 0; i < l->n; i++)
-		if (h->polls[i].revents & POLLERR &&
-			!h->members[i].is_down) { /* it may be up again already */
-			h->members[i].is_down = true;
-			h->members[i].downs++;
-		}
 	return read_all(l, h, fn, arg);
 }
 

@@ -78,6 +78,9 @@ static void catch_signals(bool live)
 	signal(SIGALRM, on_alarm);
 	signal(SIGINT, on_signal);
 	signal(SIGTERM, on_signal);
+	/* A terminal that is closed ends a run as Ctrl-C does, but for one under nohup(1). */
+	if (!live && signal(SIGHUP, SIG_IGN) != SIG_IGN)
+		signal(SIGHUP, on_signal);
 	/* A closed pipe or a file that is too large is an output that cannot be written: the sinks say so. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);

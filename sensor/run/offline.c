@@ -2,6 +2,7 @@
 
 #include "base/map.h"
 #include "run/merge.h"
+#include "run/thread_name.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -108,6 +109,7 @@ static void read_all(struct reader *rd, bool alone)
 static void *reader_thread(void *arg)
 {
 	struct reader *rd = arg;
+	thread_name("ww-work", (unsigned)(rd - rd->run->readers) + 1);
 	read_all(rd, false);
 	lane_done(rd->lane, LANE_OVER);
 	return NULL;
@@ -148,6 +150,7 @@ static bool run_threads(struct run *r)
 	sigemptyset(&ends);
 	sigaddset(&ends, SIGINT);
 	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &ends, &before);
 	take_all(r);
 	for (unsigned i = 0; i < r->o->n_workers; i++)

@@ -202,7 +202,7 @@ void options_help(FILE *out)
 {
 	fputs("Usage: wardwatch -r FILE... [options]\n"
 	      "       wardwatch -i INTERFACE [options]\n"
-	      "       wardwatch policy | devices | alerts | status --help\n"
+	      "       wardwatch policy | devices | alerts | status | output --help\n"
 	      "Reads a hospital's network traffic and says which devices are there and what is wrong.\n\n",
 		out);
 	for (size_t i = 0; i < ROWS; i++) {

@@ -5,6 +5,7 @@
 #include "run/jail.h"
 #include "run/links.h"
 #include "run/telling.h"
+#include "run/thread_name.h"
 #include "run/watcher.h"
 
 #include <errno.h>
@@ -66,6 +67,7 @@ static bool confined(struct run *r, enum jail_kind kind)
 static void *watch(void *arg)
 {
 	struct watcher *w = arg;
+	thread_name("ww-work", w->index + 1);
 	if (confined(w->run, JAIL_WORKER))
 		watcher_run(w);
 	lane_done(w->lane, LANE_OVER);
@@ -321,9 +323,9 @@ static void *tell(void *arg)
 {
 	struct run *r = arg;
 	struct pollfd fds[STATUS_FDS];
+	thread_name("ww-tell", 0);
 	if (!confined(r, JAIL_SHIPPER))
 		return NULL;
-	telling_notify(r->telling, "READY=1");
 	while (!r->over) {
 		size_t n = telling_fds(r->telling, fds);
 		/* At the end the hub waits for its last save to be written. */

@@ -3,6 +3,7 @@
 #include "base/map.h"
 #include "base/ring.h"
 #include "run/shipping.h"
+#include "run/thread_name.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -383,6 +384,7 @@ static void *ship(void *arg)
 	struct shipper *s = arg;
 	struct pollfd fds[OUTBOX_OUTPUTS * DELIVERY_FDS];
 	uint64_t deadline_ns = 0;
+	thread_name("ww-ship", 0);
 	if (s->setup.begin && !s->setup.begin(s->setup.arg))
 		return NULL;
 	do {

@@ -24,7 +24,7 @@ struct telling {
 	int notify;
 	uint64_t watchdog_ns, fed_ns, file_ns, wall_ns, started_ns;
 	uint64_t rules, rules_left_out, policies_read_ns;
-	bool reload_failed;
+	bool reload_failed, is_ready;
 	struct source workers[TELLING_WORKERS], hub;
 	/* what the vitals of the call in hand point to */
 	struct counters counters;
@@ -162,6 +162,22 @@ static void feed(struct telling *t, uint64_t now_ns)
 	notify_send(t->notify, "WATCHDOG=1");
 }
 
+/* systemd starts what comes after us once packets are read and judged: every thread has posted. The hub does
+ * after it has started the shipper. */
+static void say_ready(struct telling *t)
+{
+	look(&t->hub, t->setup.hub);
+	bool all = t->hub.turn;
+	for (size_t i = 0; i < t->setup.n_workers; i++) {
+		look(&t->workers[i], &t->setup.workers[i]);
+		all = all && t->workers[i].turn;
+	}
+	if (!all)
+		return;
+	t->is_ready = true;
+	notify_send(t->notify, "READY=1");
+}
+
 /* So that a SIEM sees that the sensor lives and what it sees; silence is then news. */
 static void send_health(struct telling *t)
 {
@@ -193,6 +209,8 @@ void telling_serve(struct telling *t, uint64_t now_ns, uint64_t wall_ns)
 		t->health_ns = now_ns;
 		send_health(t);
 	}
+	if (!t->is_ready)
+		say_ready(t);
 	feed(t, now_ns);
 	log_tick(t->setup.log, false);
 }

@@ -44,7 +44,8 @@ void telling_policies(struct telling *t, uint64_t rules, uint64_t left_out, uint
 size_t telling_fds(const struct telling *t, struct pollfd fds[STATUS_FDS]);
 /* After each poll. Monotonic and wall clock. */
 void telling_serve(struct telling *t, uint64_t now_ns, uint64_t wall_ns);
-/* To systemd, "READY=1" and the like (notify.h). */
+/* To systemd, "READY=1" after a reload and the like (notify.h); the first one telling_serve sends, once every
+ * board has been posted. */
 void telling_notify(struct telling *t, const char *state);
 /* Writes the metrics file a last time and closes all. */
 void telling_free(struct telling *t);

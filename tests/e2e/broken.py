@@ -121,12 +121,12 @@ def stopped_while_idle(program):
     """A signal while the pipe is open and silent, at a packet's end and in the middle of one: it acts at once, the
     page is printed, and nothing is called damaged."""
     whole = GOOD.read_bytes()
-    for held_back in (0, 9, len(whole) - 24):
+    for held_back, number in ((0, signal.SIGINT), (9, signal.SIGHUP), (len(whole) - 24, signal.SIGTERM)):
         run = subprocess.Popen([program, "-r", "-", *POLICIES], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         run.stdin.write(whole[:len(whole) - held_back])
         run.stdin.flush()
         time.sleep(3)  # it has read all and waits
-        run.send_signal(signal.SIGINT)
+        run.send_signal(number)
         try:
             run.wait(20)  # the pipe is still open
         except subprocess.TimeoutExpired:

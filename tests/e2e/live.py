@@ -249,6 +249,33 @@ def test_down_and_up():
         must(all(s["downs"] == 1 and s["up"] and not s["gone"] for s in p.stats), "says so", p.stats)
 
 
+def test_renamed():
+    """It is the same interface: while it is up, and while it is down."""
+    frames = captures()[:100]
+    for workers in ("1", "2"):
+        p = Probe("-w", workers, "ward1")
+        send(frames)
+        ip("link", "set", "ward1", "name", "ward1b")
+        send(frames)
+        ip("link", "set", "ward1b", "down")
+        ip("link", "set", "ward1b", "name", "ward1")
+        time.sleep(0.3)
+        ip("link", "set", "ward1", "up")
+        time.sleep(0.2)
+        ip("link", "set", "ward1", "down")
+        ip("link", "set", "ward1", "name", "ward1b")
+        ip("link", "set", "ward1b", "up")
+        time.sleep(0.2)
+        send(frames)
+        code = p.end() if p.process.poll() is None else p.end(by_itself=True)
+        ip("link", "set", "ward1b", "down")
+        ip("link", "set", "ward1b", "name", "ward1")
+        ip("link", "set", "ward1", "up")
+        must(code == 0, "ends well", p.stderr)
+        same(p.frames(), frames * 3, "under every name")
+        must(all(s["downs"] == 2 and s["up"] and not s["gone"] for s in p.stats), "says so", p.stats)
+
+
 TALK = """
 import socket, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -349,7 +376,7 @@ def main():
     namespace_or_skip()
     make_pair("ward0", "ward1")
     for test in (test_all_once, test_pairs, test_own_host, test_pieces, test_filter, test_two_interfaces,
-                 test_down_and_up, test_down_at_start, test_buffer, test_snap, test_gone, test_overload, test_refused):
+                 test_down_and_up, test_renamed, test_down_at_start, test_buffer, test_snap, test_gone, test_overload, test_refused):
         started = time.time()
         test()
         print(f"{test.__name__}: {time.time() - started:.1f} s", flush=True)

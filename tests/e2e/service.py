@@ -222,8 +222,14 @@ def reloaded(net, program, folder):
     check("it ends", code == 0 and took < 10, f"{code} {s.said()}")
 
 
+def threads(pid):
+    return sorted((task / "comm").read_text().strip() for task in Path(f"/proc/{pid}/task").iterdir())
+
+
 def gone(net, program, folder):
     s = Sensor(net, program, folder / "gone", ward.TOP / "policies")
+    check("threads have names", s.wait(lambda: {"ww-tell", "ww-work-1", "ww-work-2", "wardwatch"} <= set(threads(s.pid()))),
+          threads(s.pid()))
     net.ip("-n", net.name, "link", "set", "far", "down")
     time.sleep(0.5)
     net.ip("-n", net.name, "link", "set", "far", "up")

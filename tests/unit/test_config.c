@@ -97,70 +97,70 @@ static void deliveries(void **state)
 	diag_free(&d);
 }
 
+static const struct {
+	const char *text;
+	unsigned line, column;
+	const char *says;
+} mistakes[] = {
+	{ "identify: on\nsensor:\n  nam: x\n", 3, 3, "did you mean sensor.name?" },
+	{ "limit: {flows: 7}\n", 1, 1, "there is no key limit" },
+	{ "zzzzzzzzzzz: 1\n", 1, 1, "wardwatch(8) lists them" },
+	{ "identify: maybe\n", 1, 11, "on or off" },
+	{ "limits: {flows: 3}\n", 1, 17, "whole number from 64 to 4194304; the default is 262144" },
+	{ "limits: {flows: -1}\n", 1, 17, "whole number" },
+	{ "limits: {flows: many}\n", 1, 17, "whole number" },
+	{ "limits: 3\n", 1, 9, "mapping of its keys" },
+	{ "sensor: {name: [a]}\n", 1, 16, "has to be a text" },
+	{ "sensor: {name: ''}\n", 1, 16, "has to be a text" },
+	{ "sensor: {home_networks: 10}\n", 1, 25, "list of at most 64 networks" },
+	{ "sensor:\n  home_networks: [10.0.0.0/8, 141.0.0.0/33]\n", 2, 31,
+		"141.0.0.0/33 is no network; write 141.0.0.0/16" },
+	{ "sensor.home_networks: [0.0.0.0/0]\n", 1, 24, "is no network" },
+	{ "sensor.home_networks: [141.0.0/16]\n", 1, 24, "is no network" },
+	{ "sensor.home_networks: [[1]]\n", 1, 24, "is no network" },
+	{ "live:\n  filter: tcp prt 80\n", 2, 11, "the capture filter 'tcp prt 80' is not understood: " },
+	{ "live: {filter: [a]}\n", 1, 16, "has to be a text" },
+	{ "live: {promiscuous: 3}\n", 1, 21, "on or off" },
+	{ "limits: {snap_bytes: 100}\n", 1, 22, "whole number from 256 to 262144" },
+	{ "limits: {capture_kib: 2097152}\n", 1, 23, "whole number from 256 to 2097151" },
+	{ "store: {file: {a: 1}}\n", 1, 15, "has to be a text" },
+	{ "output: {redis: {mode: streams}}\n", 1, 24, "has to be stream|list|channel" },
+	{ "output: {redis: {mode: 'stream|list'}}\n", 1, 24, "has to be stream|list|channel" },
+	{ "output.redis.batch:\n  max-delay: 50\n", 2, 14, "a duration like 50ms" },
+	{ "output.redis.batch: {max-delay: 1y}\n", 1, 33, "a duration like 50ms" },
+	{ "output.redis.batch: {max_bytes: 1MB}\n", 1, 33, "a size like 512" },
+	{ "output.redis.batch: {max_bytes: 999999999999999GiB}\n", 1, 33, "a size like 512" },
+	{ "output.redis.batch: {in_flight: 0}\n", 1, 33, "1 or more" },
+	{ "output.redis.database: -1\n", 1, 24, "0 or more" },
+	{ "output.redis.backoff: {factor: fast}\n", 1, 32, "a number, 0 or more" },
+	{ "output.redis.backoff: {factor: .inf}\n", 1, 32, "a number, 0 or more" },
+	{ "output.redis.servers: {a: b}\n", 1, 23, "a list of at most 16 texts" },
+	{ "output.redis.servers: [[a]]\n", 1, 23, "a list of at most 16 texts" },
+	{ "- a\n", 1, 1, "has to be a mapping" },
+	{ "privacy: {key_file: /nonexistent/key}\n", 1, 21, "cannot be opened" },
+	{ "privacy: {key-file: /nonexistent/key}\n", 1, 21, "cannot be opened" },
+	{ "limits: {flows: 64}\nlimits.flows: 128\n", 2, 1,
+		"limits.flows is set a second time, first in line 1, column 10" },
+	{ "limits:\n  ring_kib: 512\n  ring-kib: 512\n", 3, 3, "first in line 2, column 3" },
+	{ "sensor.name: a\nsensor: {name: b}\n", 2, 10, "sensor.name is set a second time" },
+};
+
 static void bad(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *text;
-		unsigned line, column;
-		const char *says;
-	} rows[] = {
-		{ "identify: on\nsensor:\n  nam: x\n", 3, 3, "did you mean sensor.name?" },
-		{ "limit: {flows: 7}\n", 1, 1, "there is no key limit" },
-		{ "zzzzzzzzzzz: 1\n", 1, 1, "wardwatch(8) lists them" },
-		{ "identify: maybe\n", 1, 11, "on or off" },
-		{ "limits: {flows: 3}\n", 1, 17, "whole number from 64 to 4194304; the default is 262144" },
-		{ "limits: {flows: -1}\n", 1, 17, "whole number" },
-		{ "limits: {flows: many}\n", 1, 17, "whole number" },
-		{ "limits: 3\n", 1, 9, "mapping of its keys" },
-		{ "sensor: {name: [a]}\n", 1, 16, "has to be a text" },
-		{ "sensor: {name: ''}\n", 1, 16, "has to be a text" },
-		{ "sensor: {home_networks: 10}\n", 1, 25, "list of at most 64 networks" },
-		{ "sensor:\n  home_networks: [10.0.0.0/8, 141.0.0.0/33]\n", 2, 31,
-			"141.0.0.0/33 is no network; write 141.0.0.0/16" },
-		{ "sensor.home_networks: [0.0.0.0/0]\n", 1, 24, "is no network" },
-		{ "sensor.home_networks: [141.0.0/16]\n", 1, 24, "is no network" },
-		{ "sensor.home_networks: [[1]]\n", 1, 24, "is no network" },
-		{ "live:\n  filter: tcp prt 80\n", 2, 11,
-			"the capture filter 'tcp prt 80' is not understood: " },
-		{ "live: {filter: [a]}\n", 1, 16, "has to be a text" },
-		{ "live: {promiscuous: 3}\n", 1, 21, "on or off" },
-		{ "limits: {snap_bytes: 100}\n", 1, 22, "whole number from 256 to 262144" },
-		{ "limits: {capture_kib: 2097152}\n", 1, 23, "whole number from 256 to 2097151" },
-		{ "store: {file: {a: 1}}\n", 1, 15, "has to be a text" },
-		{ "output: {redis: {mode: streams}}\n", 1, 24, "has to be stream|list|channel" },
-		{ "output: {redis: {mode: 'stream|list'}}\n", 1, 24, "has to be stream|list|channel" },
-		{ "output.redis.batch:\n  max-delay: 50\n", 2, 14, "a duration like 50ms" },
-		{ "output.redis.batch: {max-delay: 1y}\n", 1, 33, "a duration like 50ms" },
-		{ "output.redis.batch: {max_bytes: 1MB}\n", 1, 33, "a size like 512" },
-		{ "output.redis.batch: {max_bytes: 999999999999999GiB}\n", 1, 33, "a size like 512" },
-		{ "output.redis.batch: {in_flight: 0}\n", 1, 33, "1 or more" },
-		{ "output.redis.database: -1\n", 1, 24, "0 or more" },
-		{ "output.redis.backoff: {factor: fast}\n", 1, 32, "a number, 0 or more" },
-		{ "output.redis.backoff: {factor: .inf}\n", 1, 32, "a number, 0 or more" },
-		{ "output.redis.servers: {a: b}\n", 1, 23, "a list of at most 16 texts" },
-		{ "output.redis.servers: [[a]]\n", 1, 23, "a list of at most 16 texts" },
-		{ "- a\n", 1, 1, "has to be a mapping" },
-		{ "privacy: {key_file: /nonexistent/key}\n", 1, 21, "cannot be opened" },
-		{ "privacy: {key-file: /nonexistent/key}\n", 1, 21, "cannot be opened" },
-		{ "limits: {flows: 64}\nlimits.flows: 128\n", 2, 1,
-			"limits.flows is set a second time, first in line 1, column 10" },
-		{ "limits:\n  ring_kib: 512\n  ring-kib: 512\n", 3, 3, "first in line 2, column 3" },
-		{ "sensor.name: a\nsensor: {name: b}\n", 2, 10, "sensor.name is set a second time" },
-	};
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+	for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
 		static struct config c;
 		struct diag d = { 0 };
 		config_default(&c);
-		assert_false(config_parse(&c, "c.yml", bytes_str(rows[i].text), &d));
+		assert_false(config_parse(&c, "c.yml", bytes_str(mistakes[i].text), &d));
 		assert_true(d.n >= 1);
-		if (!strstr(d.messages[0].text, rows[i].says) || d.messages[0].line != rows[i].line ||
-			d.messages[0].column != rows[i].column)
-			print_error("%s -> %u:%u %s\n", rows[i].text, d.messages[0].line,
+		if (!strstr(d.messages[0].text, mistakes[i].says) || d.messages[0].line != mistakes[i].line ||
+			d.messages[0].column != mistakes[i].column)
+			print_error("%s -> %u:%u %s\n", mistakes[i].text, d.messages[0].line,
 				d.messages[0].column, d.messages[0].text);
-		assert_non_null(strstr(d.messages[0].text, rows[i].says));
-		assert_int_equal(d.messages[0].line, rows[i].line);
-		assert_int_equal(d.messages[0].column, rows[i].column);
+		assert_non_null(strstr(d.messages[0].text, mistakes[i].says));
+		assert_int_equal(d.messages[0].line, mistakes[i].line);
+		assert_int_equal(d.messages[0].column, mistakes[i].column);
 		diag_free(&d);
 	}
 }

@@ -103,7 +103,7 @@ static void help_is_a_screen(void **state)
 		lines++;
 	}
 	assert_true(lines > 10 && lines <= 24);
-	assert_non_null(strstr(text, "wardwatch policy | devices | alerts | status --help"));
+	assert_non_null(strstr(text, "wardwatch policy | devices | alerts | status | output --help"));
 }
 
 int main(void)

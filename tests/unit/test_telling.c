@@ -215,12 +215,17 @@ static void watchdog(void **state)
 	begin(&s, path);
 	assert_non_null(s.t);
 	assert_int_equal(telling_fds(s.t, fds), 1);
-	telling_notify(s.t, "READY=1");
-	assert_string_equal(heard(fd), "READY=1");
+	telling_notify(s.t, "RELOADING=1");
+	assert_string_equal(heard(fd), "RELOADING=1");
 	telling_serve(s.t, 100 * SECOND, 1764000000 * SECOND); /* no board has been posted */
+	assert_string_equal(heard(fd), "");
+	board_post(&s.workers[0], &(struct figures){ .packets = 1 });
+	board_post(&s.hub, &(struct figures){ .packets = 1 }); /* the second worker does not run yet */
+	telling_serve(s.t, 100 * SECOND, 1764000000 * SECOND);
 	assert_string_equal(heard(fd), "");
 	post_all(&s, 1);
 	telling_serve(s.t, 101 * SECOND, 1764000000 * SECOND);
+	assert_string_equal(heard(fd), "READY=1");
 	assert_string_equal(heard(fd), "WATCHDOG=1");
 	post_all(&s, 1);
 	telling_serve(s.t, 110 * SECOND, 1764000000 * SECOND);
