@@ -61,7 +61,7 @@ static void check_clear(const struct redis_setup *s, const struct tls *tls, cons
 		if (!is_near(&e[i]))
 			diag_add(d, DIAG_ERROR, "-", 0, 0, "",
 				"output.redis: alerts go to %s over TLS alone (rediss://), unless "
-				"output.redis.allow-plaintext is true",
+				"output.redis.allow_plaintext is true",
 				e[i].host);
 }
 
@@ -75,17 +75,11 @@ static void check(const struct redis_setup *s, struct diag *d)
 		diag_add(d, DIAG_ERROR, "-", 0, 0, "", "output.redis.servers names no server");
 	if (has_sentinel && !s->sentinel.n_servers)
 		diag_add(d, DIAG_ERROR, "-", 0, 0, "", "output.redis.sentinel.servers names no sentinel");
-	if (has_sentinel && s->is_cluster)
-		diag_add(d, DIAG_ERROR, "-", 0, 0, "",
-			"output.redis: it is either sentinel or cluster, not both");
-	if (s->is_cluster && s->database)
-		diag_add(d, DIAG_ERROR, "-", 0, 0, "",
-			"output.redis.database: a cluster has database 0 alone");
 	if (!s->key || !*s->key || (s->mode == REDIS_STREAM && (!s->field || !*s->field)))
 		diag_add(d, DIAG_ERROR, "-", 0, 0, "", "output.redis: key and field have to be named");
 	if (!s->max_entries || s->max_entries > 256 || !s->in_flight || s->in_flight > 64 || !s->max_bytes)
 		diag_add(d, DIAG_ERROR, "-", 0, 0, "",
-			"output.redis.batch: max-entries is 1 to 256, in-flight 1 to 64, max-bytes more than "
+			"output.redis.batch: max_entries is 1 to 256, in_flight 1 to 64, max_bytes more than "
 			"0");
 	if (s->backoff_factor < 1 || s->backoff_jitter < 0 || s->backoff_jitter >= 1 ||
 		!s->backoff_first_ns || s->backoff_most_ns < s->backoff_first_ns)
@@ -203,7 +197,7 @@ static void offer(struct delivery *d, const struct outbox_record *record, bool w
 	if (body.n > r->s.max_event_bytes) {
 		d->figures.errors++;
 		tell_news(r, "redis_too_large", LEVEL_HIGH,
-			"a document larger than max-event-bytes was left out of Redis");
+			"a document larger than max_event_bytes was left out of Redis");
 	}
 	if (is_stream && !was_offered && id_cmp(record->stream_id, k->found) <= 0 && !r->is_behind_told) {
 		r->is_behind_told = true;
@@ -246,6 +240,8 @@ struct delivery *redis_new(
 	r->s = *s;
 	r->broker = b;
 	r->random = s->seed;
+	/* Sentinel and Cluster are two ways to the same: with the one there is none of the other. */
+	r->s.is_cluster = s->is_cluster && !(s->sentinel.master && *s->sentinel.master);
 	r->trims = true;
 	r->backoff_ns = s->backoff_first_ns;
 	make_keys(r, d);

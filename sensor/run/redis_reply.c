@@ -149,11 +149,11 @@ static const struct refusal table[] = {
 	{ "NOAUTH", REFUSAL_REST, "redis_auth", LEVEL_HIGH,
 		"wants a user and password: set output.redis.auth" },
 	{ "WRONGPASS", REFUSAL_REST, "redis_auth", LEVEL_HIGH,
-		"refuses our user or password: put the right one in auth.password-file, which is read at "
+		"refuses our user or password: put the right one in auth.password_file, which is read at "
 		"each "
 		"try" },
 	{ "ERR invalid password", REFUSAL_REST, "redis_auth", LEVEL_HIGH,
-		"refuses our password: put the right one in auth.password-file, which is read at each try" },
+		"refuses our password: put the right one in auth.password_file, which is read at each try" },
 	{ "ERR AUTH", REFUSAL_REST, "redis_auth", LEVEL_HIGH,
 		"knows no passwords: leave output.redis.auth out, or give it one" },
 	{ "ERR Client sent AUTH", REFUSAL_REST, "redis_auth", LEVEL_HIGH,

@@ -540,7 +540,7 @@ static void waited(struct redis *r, const redisReply *reply, const struct pendin
 	} else if (n < (int64_t)r->s.wait_replicas) {
 		char text[DELIVERY_TEXT];
 		snprintf(text, sizeof text,
-			"%.100s has %" PRId64 " replicas that keep up, %u are asked for (wait-replicas): see "
+			"%.100s has %" PRId64 " replicas that keep up, %u are asked for (wait_replicas): see "
 			"INFO replication there",
 			connection_name(r->connection), n < 0 ? 0 : n, r->s.wait_replicas);
 		tell_problem(r, "redis_replicas", LEVEL_HIGH, true, text);

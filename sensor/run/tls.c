@@ -252,7 +252,7 @@ static const char *verify_words(long error)
 		return "is not valid yet: this machine's clock, or the certificate's dates, are wrong";
 	case X509_V_ERR_HOSTNAME_MISMATCH:
 	case X509_V_ERR_IP_ADDRESS_MISMATCH:
-		return "is for another name: tls.server-name has to say one that stands in the certificate";
+		return "is for another name: tls.server_name has to say one that stands in the certificate";
 	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
 	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:

@@ -302,7 +302,7 @@ static void tls_that_is_refused(void **state)
 {
 	struct server s = { .cert = "server" };
 	(void)state;
-	try_tls(&s, (struct tls_setup){ 0 }, "other.test", "is for another name: tls.server-name");
+	try_tls(&s, (struct tls_setup){ 0 }, "other.test", "is for another name: tls.server_name");
 	try_tls(&s, (struct tls_setup){ 0 }, "127.0.0.2", "is for another name");
 	try_tls(&s, (struct tls_setup){ .ca = "other.pem" }, "redis.test", "not from an authority");
 	s.wants_certificate = true;
