@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
-from redis_nodes import Client, RedisError, Server, free_port, skip_without_redis
+from redis_nodes import Client, Server, cluster_call, move_slot, owner_of, skip_without_redis, start_cluster, start_sentinels
 
 KEY = "wardwatch:{probe}:alert"
 
@@ -560,24 +560,12 @@ def case_liars(program, folder):
     liar.close()
 
 
-def cluster_call(port, *words):
-    c = Client(port)
-    reply = c(*words)
-    c.close()
-    return reply
-
-
 def case_sentinel(program, folder):
     """Three sentinels; the master is killed, a replica takes over, the old one comes back: no loss, none twice."""
     password = os.path.join(folder, "password")
     Path(password).write_text("pw")
     os.chmod(password, 0o600)
-    common = ["repl-diskless-sync-delay 0", "repl-timeout 5", "requirepass pw", "masterauth pw", "appendonly yes"]
-    master = Server(folder, "master", *common).start()
-    replica = Server(folder, "replica", f"replicaof 127.0.0.1 {master.port}", *common).start()
-    sentinels = [Server(folder, f"sentinel{i}", f"sentinel monitor siem 127.0.0.1 {master.port} 2", "sentinel auth-pass siem pw",
-                        "sentinel down-after-milliseconds siem 500", "sentinel failover-timeout siem 3000",
-                        sentinel=True).start() for i in range(3)]
+    master, replica, sentinels = start_sentinels(folder)
 
     def ask(server, *words):
         client = Client(server.port)
@@ -586,16 +574,6 @@ def case_sentinel(program, folder):
         client.close()
         return reply
 
-    end = time.monotonic() + 10
-    while "master_link_status:up" not in ask(replica, "INFO", "replication") and time.monotonic() < end:
-        time.sleep(0.05)
-    end = time.monotonic() + 10
-    while time.monotonic() < end:
-        masters = cluster_call(sentinels[0].port, "SENTINEL", "MASTER", "siem")
-        if dict(zip(masters[::2], masters[1::2]))["num-slaves"] == "1" and \
-                dict(zip(masters[::2], masters[1::2]))["num-other-sentinels"] == "2":
-            break
-        time.sleep(0.1)
     probe = Probe(program, servers=f"127.0.0.1:{master.port},127.0.0.1:{replica.port}", master="siem", password=password,
                   sentinels=",".join(f"127.0.0.1:{s.port}" for s in sentinels), count=8000, rate=800, seconds=40, most=300)
     time.sleep(2)
@@ -615,45 +593,6 @@ def case_sentinel(program, folder):
     expect_each_once(ids_in_stream(now), 8000)
     for s in [master, replica, *sentinels]:
         s.kill()
-
-
-SLOT_NODES = 3
-
-
-def start_cluster(folder):
-    nodes = [Server(folder, f"node{i}", "cluster-enabled yes", "cluster-node-timeout 2000", "appendonly yes",
-                    f"cluster-port {free_port()}").start() for i in range(SLOT_NODES)]
-    subprocess.run(["redis-cli", "--cluster", "create", *[f"127.0.0.1:{n.port}" for n in nodes], "--cluster-yes"], check=True,
-                   capture_output=True, timeout=60)
-    end = time.monotonic() + 20
-    while time.monotonic() < end and not all("cluster_state:ok" in cluster_call(n.port, "CLUSTER", "INFO") for n in nodes):
-        time.sleep(0.1)
-    return nodes
-
-
-def owner_of(nodes, slot):
-    for node in nodes:
-        for low, high, (host, port, *_), *_ in cluster_call(node.port, "CLUSTER", "SLOTS"):
-            if low <= slot <= high:
-                return next(n for n in nodes if n.port == port)
-    fail(f"nobody has slot {slot}")
-
-
-def node_id(node):
-    return cluster_call(node.port, "CLUSTER", "MYID")
-
-
-def move_slot(nodes, slot, source, target, pause):
-    """As redis-cli --cluster reshard does it, with pauses, so that ASK is seen."""
-    cluster_call(target.port, "CLUSTER", "SETSLOT", slot, "IMPORTING", node_id(source))
-    cluster_call(source.port, "CLUSTER", "SETSLOT", slot, "MIGRATING", node_id(target))
-    time.sleep(pause)
-    for key in cluster_call(source.port, "CLUSTER", "GETKEYSINSLOT", slot, 100):
-        reply = cluster_call(source.port, "MIGRATE", "127.0.0.1", target.port, key, 0, 5000)
-        expect(reply == "OK", f"MIGRATE {key}: {reply}")
-        time.sleep(pause)
-    for node in (target, source, *nodes):
-        cluster_call(node.port, "CLUSTER", "SETSLOT", slot, "NODE", node_id(target))
 
 
 def case_cluster(program, folder):

@@ -124,3 +124,72 @@ def skip_without_redis():
     if not shutil.which("redis-server"):
         print("skipped: no redis-server here (Debian: redis-server)")
         sys.exit(77)
+
+
+def cluster_call(port, *words):
+    c = Client(port)
+    reply = c(*words)
+    c.close()
+    return reply
+
+
+def start_cluster(folder, size=3):
+    """So many masters, each with its share of the slots."""
+    nodes = [Server(folder, f"node{i}", "cluster-enabled yes", "cluster-node-timeout 2000", "appendonly yes",
+                    f"cluster-port {free_port()}").start() for i in range(size)]
+    subprocess.run(["redis-cli", "--cluster", "create", *[f"127.0.0.1:{n.port}" for n in nodes], "--cluster-yes"], check=True,
+                   capture_output=True, timeout=60)
+    end = time.monotonic() + 20
+    while time.monotonic() < end and not all("cluster_state:ok" in cluster_call(n.port, "CLUSTER", "INFO") for n in nodes):
+        time.sleep(0.1)
+    return nodes
+
+
+def owner_of(nodes, slot):
+    for node in nodes:
+        for low, high, (host, port, *_), *_ in cluster_call(node.port, "CLUSTER", "SLOTS"):
+            if low <= slot <= high:
+                return next(n for n in nodes if n.port == port)
+    sys.exit(f"nobody has slot {slot}")
+
+
+def node_id(node):
+    return cluster_call(node.port, "CLUSTER", "MYID")
+
+
+def move_slot(nodes, slot, source, target, pause):
+    """As redis-cli --cluster reshard does it, with pauses, so that ASK is seen."""
+    cluster_call(target.port, "CLUSTER", "SETSLOT", slot, "IMPORTING", node_id(source))
+    cluster_call(source.port, "CLUSTER", "SETSLOT", slot, "MIGRATING", node_id(target))
+    time.sleep(pause)
+    for key in cluster_call(source.port, "CLUSTER", "GETKEYSINSLOT", slot, 100):
+        reply = cluster_call(source.port, "MIGRATE", "127.0.0.1", target.port, key, 0, 5000)
+        if reply != "OK":
+            sys.exit(f"MIGRATE {key}: {reply}")
+        time.sleep(pause)
+    for node in (target, source, *nodes):
+        cluster_call(node.port, "CLUSTER", "SETSLOT", slot, "NODE", node_id(target))
+
+
+def start_sentinels(folder, password="pw"):
+    """A master, a replica that has caught up, and three sentinels that know of both and of each other."""
+    common = ["repl-diskless-sync-delay 0", "repl-timeout 5", f"requirepass {password}", f"masterauth {password}", "appendonly yes"]
+    master = Server(folder, "master", *common).start()
+    replica = Server(folder, "replica", f"replicaof 127.0.0.1 {master.port}", *common).start()
+    sentinels = [Server(folder, f"sentinel{i}", f"sentinel monitor siem 127.0.0.1 {master.port} 2",
+                        f"sentinel auth-pass siem {password}", "sentinel down-after-milliseconds siem 500",
+                        "sentinel failover-timeout siem 3000", sentinel=True).start() for i in range(3)]
+    c = Client(replica.port)
+    c("AUTH", password)
+    end = time.monotonic() + 15
+    while "master_link_status:up" not in c("INFO", "replication") and time.monotonic() < end:
+        time.sleep(0.05)
+    c.close()
+    for sentinel in sentinels:
+        while time.monotonic() < end:
+            master_is = cluster_call(sentinel.port, "SENTINEL", "MASTER", "siem")
+            known = dict(zip(master_is[::2], master_is[1::2]))
+            if known["num-slaves"] == "1" and known["num-other-sentinels"] == "2":
+                break
+            time.sleep(0.1)
+    return master, replica, sentinels
