@@ -311,7 +311,7 @@ static void put_resource(struct formatter *f)
 }
 
 /* What to do: the sentences of the rule as one text. */
-static void put_remediation(struct formatter *f)
+static void put_remediation(struct formatter *f, struct json_doc *d)
 {
 	const struct json_node *list = form_at(f, "wardwatch.response");
 	size_t from = f->out.n;
@@ -323,10 +323,10 @@ static void put_remediation(struct formatter *f)
 	}
 	if (f->out.n > from + 1) {
 		form_puts(f, "\"");
-		json_raw(f->doc, "remediation.desc", bytes_of(f->out.p + from, f->out.n - from));
+		json_raw(d, "remediation.desc", bytes_of(f->out.p + from, f->out.n - from));
 		if (form_at(f, "rule.reference")) {
-			json_list(f->doc, "remediation.references");
-			form_copy(f, f->doc, "remediation.references", "rule.reference");
+			json_list(d, "remediation.references");
+			form_copy(f, d, "remediation.references", "rule.reference");
 		}
 	}
 	f->out.n = from;
@@ -346,6 +346,7 @@ static void put_vulnerability(struct formatter *f)
 	form_copy(f, f->part, "desc", "vulnerability.description");
 	form_copy(f, f->part, "severity", "vulnerability.severity");
 	form_copy(f, f->part, "vendor_name", "device.manufacturer");
+	put_remediation(f, f->part);
 	if (form_at(f, "vulnerability.reference")) {
 		json_list(f->part, "references");
 		form_copy(f, f->part, "references", "vulnerability.reference");
@@ -369,9 +370,10 @@ static void put_finding(struct formatter *f, bool vulnerable)
 		update ? "Update" : "Create");
 	put_info(f);
 	put_resource(f);
-	put_remediation(f);
 	if (vulnerable)
 		put_vulnerability(f);
+	else
+		put_remediation(f, d);
 	json_list(d, "metadata.profiles");
 	json_text(d, "metadata.profiles", "host");
 	json_text(d, "metadata.profiles", "security_control");
