@@ -161,6 +161,12 @@ static void serve(int socket, const struct broker_setup *s)
 			continue;
 		if (got != sizeof r) /* its end, or no sensor of ours */
 			return;
+		/* While it was busy with one that took too long the sensor has given up some. */
+		struct request newer;
+		while ((got = recv(socket, &newer, sizeof newer, MSG_TRUNC | MSG_DONTWAIT)) == sizeof newer)
+			r = newer;
+		if (got >= 0)
+			return;
 		int fd = -1;
 		int error = connect_as_asked(s, &r, &fd);
 		reply(socket, (struct answer){ .number = r.number, .error = error }, fd);

@@ -24,7 +24,7 @@
 
 enum {
 	BROKER_ENDPOINTS = 32,
-	BROKER_CONNECT_MS = 5000, /* for each address of a name */
+	BROKER_CONNECT_MS = 1500, /* for each address of a name; a lost SYN comes again after a second */
 };
 
 /* Either a Unix socket's path, or host and port (names or numbers). */

@@ -187,7 +187,10 @@ static void offer(struct delivery *d, const struct outbox_record *record, bool w
 	bool is_stream = r->s.mode == REDIS_STREAM;
 	ASSERT(r->window.n < r->window.cap);
 	bool is_old = is_stream && id_cmp(record->stream_id, k->top) <= 0;
-	struct slot *s = window_add(&r->window, record, key, body, is_stream && was_offered && is_old);
+	/* Above the last id it cannot be there, but that commands of a connection before are still to be
+	 * carried out: then the id is refused, and can be looked up if that is permitted. */
+	bool is_uncertain = is_stream && was_offered && (is_old || r->may_not_read);
+	struct slot *s = window_add(&r->window, record, key, body, is_uncertain);
 	ASSERT(s);
 	s->offered_ns = now_ns;
 	if (body.n == 0 || body.n > r->s.max_event_bytes) {

@@ -24,17 +24,17 @@ def case_cluster(program, folder):
     chain.crowd(folder / "crowd.pcap", 60)
     wanted = wanted_of(program, folder, folder / "crowd.pcap")
     nodes = start_cluster(folder)
-    for i, sensor in enumerate(("ward-east", "ward-west")):
-        config = chain.configuration(folder / f"{sensor}.yml", nodes[i].port, "networks: ['127.0.0.1/32']")
-        text = f"sensor: {{name: {sensor}}}\n" + config.read_text()
-        others = ", ".join(f"'redis://127.0.0.1:{n.port}'" for n in nodes[i:] + nodes[:i])
-        config.write_text(text.replace(f"'redis://127.0.0.1:{nodes[i].port}'", others))
+    for sensor in "ward-east", "ward-west":
+        first = nodes.index(owner_of(nodes, cluster_call(nodes[0].port, "CLUSTER", "KEYSLOT", chain.key("alert", sensor)))) + 1
+        config = chain.configuration(folder / f"{sensor}.yml", "PORT")
+        servers = ", ".join(f"'redis://127.0.0.1:{nodes[n % 3].port}'" for n in range(first, first + 3))
+        config.write_text(f"sensor: {{name: {sensor}}}\n" + config.read_text().replace("'redis://127.0.0.1:PORT'", servers))
         chain.replay(program, config, folder / f"{sensor}.db", folder / "crowd.pcap")
         for name, ids in wanted.items():
             slot = cluster_call(nodes[0].port, "CLUSTER", "KEYSLOT", chain.key(name, sensor))
             found = chain.ids(owner_of(nodes, slot).client(), name, sensor)
             expect(sorted(found) == ids, f"{sensor} {name}: {len(found)} entries instead of {len(ids)}")
-        print(sensor, {name: len(ids) for name, ids in wanted.items()}, "at", owner_of(nodes, slot).port, "asked", nodes[i].port)
+        print(sensor, {name: len(ids) for name, ids in wanted.items()}, "at", owner_of(nodes, slot).port, "asked", nodes[first % 3].port)
 
 
 def case_sentinel(program, folder):

@@ -216,6 +216,30 @@ static void datagrams_too(void **state)
 	broker_stop(&b);
 }
 
+/* What was asked and given up while it was busy is not done any more. */
+static void only_the_last_question_is_answered(void **state)
+{
+	struct listener *l = *state;
+	struct broker_endpoint e[] = { { .path = l->path }, { .host = "127.0.0.1", .port = l->port } };
+	struct broker b;
+	start(&b, e, 2);
+	kill(b.pid, SIGSTOP);
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(broker_ask(&b, 0), 0);
+		broker_cancel(&b);
+	}
+	assert_int_equal(broker_ask(&b, 1), 0);
+	kill(b.pid, SIGCONT);
+	assert_joined(l->tcp_fd, await(&b));
+	struct pollfd p = { .fd = l->unix_fd, .events = POLLIN };
+	int n = 0;
+	for (; poll(&p, 1, 50) == 1; n++)
+		close(accept(l->unix_fd, NULL, NULL));
+	/* It was stopped in the middle of waiting for the first. */
+	assert_true(n <= 1);
+	broker_stop(&b);
+}
+
 static void a_broker_that_is_gone_is_told(void **state)
 {
 	struct listener *l = *state;
@@ -253,6 +277,7 @@ int main(void)
 		cmocka_unit_test(an_answer_that_comes_late_is_no_other_requests),
 		cmocka_unit_test(learned_addresses_stay_inside_the_configuration),
 		cmocka_unit_test(datagrams_too),
+		cmocka_unit_test(only_the_last_question_is_answered),
 		cmocka_unit_test(a_broker_that_is_gone_is_told),
 		cmocka_unit_test(a_user_that_is_not_there_is_told),
 	};
