@@ -194,7 +194,7 @@ static bool open_outputs(struct program *p)
 		.page = !p->options.json && !p->options.quiet && !is_live(p),
 		.live = is_live(p),
 		.shipper = p->forwarding.shipper,
-		.rotation = p->config.rotation,
+		.files = { .rotation = p->config.rotation, .ring_kib = p->config.limits.lines_kib },
 		.doc = { .sensor_name = p->config.sensor_name,
 			.pseudonyms = p->config.key.from_file,
 			.zones = policy_zones(p->policy) } };

@@ -22,10 +22,28 @@ bool outfile_open(struct outfile *o, const char *dir, const char *name)
 	return spool_open(&o->spool, dir);
 }
 
-bool outfile_flush(struct outfile *o)
+static bool write_out(struct outfile *o)
 {
 	o->waiting = 0;
 	return fflush(o->final) == 0;
+}
+
+/* Whole lines go out, so that who follows the file reads no half of one. */
+static bool write_line(struct outfile *o, struct bytes line)
+{
+	if (o->waiting + line.n > LIVE_BUFFER && !write_out(o))
+		return false;
+	o->waiting += line.n;
+	return fwrite(line.p, 1, line.n, o->final) == line.n;
+}
+
+bool outfile_flush(struct outfile *o)
+{
+	uint32_t n;
+	for (const void *line; (line = ring_peek(&o->lines, &n)) != NULL; ring_pop(&o->lines))
+		if (!write_line(o, bytes_of(line, n)))
+			return false;
+	return write_out(o);
 }
 
 static FILE *open_lines(const char *path)
@@ -42,9 +60,13 @@ static FILE *open_lines(const char *path)
 }
 
 bool outfile_open_live(
-	struct outfile *o, const char *dir, const char *name, const struct rotation *r, uint64_t now_ms)
+	struct outfile *o, const char *dir, const char *name, const struct outfile_live *l, uint64_t now_ms)
 {
-	*o = (struct outfile){ .final = dir ? NULL : stdout, .rotation = *r };
+	*o = (struct outfile){ .final = dir ? NULL : stdout, .rotation = l->rotation };
+	if (!ring_init(&o->lines, l->ring_kib << 10)) {
+		errno = ENOMEM;
+		return false;
+	}
 	if (!dir)
 		return setvbuf(stdout, NULL, _IOFBF, LIVE_BUFFER) == 0;
 	if (asprintf(&o->path, "%s/%s", dir, name) < 0) {
@@ -81,19 +103,26 @@ bool outfile_rotate(struct outfile *o, uint64_t now_ms)
 	return done;
 }
 
-/* Whole lines go out, so that who follows the file reads no half of one. */
-static bool put_live(struct outfile *o, struct bytes line, struct mask *m)
+static void put_live(struct outfile *o, struct bytes line, struct mask *m)
 {
 	struct bytes open = mask_line(m, line);
-	if (o->waiting + open.n + 1 > LIVE_BUFFER && !outfile_flush(o))
-		return false;
-	o->waiting += open.n + 1;
-	return fwrite(open.p, 1, open.n, o->final) == open.n && fputc('\n', o->final) != EOF;
+	uint32_t n = (uint32_t)open.n + 1;
+	uint8_t *to = ring_reserve(&o->lines, n);
+	if (!to) {
+		o->lost++;
+		return;
+	}
+	memcpy(to, open.p, open.n);
+	to[open.n] = '\n';
+	ring_commit(&o->lines, n);
 }
 
 bool outfile_put(struct outfile *o, struct bytes line, struct mask *m)
 {
-	return o->spool.file ? spool_put(&o->spool, line) : put_live(o, line, m);
+	if (o->spool.file)
+		return spool_put(&o->spool, line);
+	put_live(o, line, m);
+	return true;
 }
 
 static bool open_final(struct outfile *o)
@@ -145,6 +174,7 @@ bool outfile_commit(struct outfile *o)
 void outfile_close(struct outfile *o)
 {
 	spool_close(&o->spool);
+	ring_fini(&o->lines);
 	if (o->final && o->path)
 		fclose(o->final);
 	if (o->final && o->temp)

@@ -5,18 +5,28 @@
  * still hold suspect text. outfile_finish opens the seals into a temporary file beside the final name,
  * outfile_commit renames it. Main thread. On false errno says why.
  *
- * Live a line opens its seals as it is put, by what the mask knows so far, and goes behind what the file
- * holds.
+ * Live a line opens its seals as it is put, by what the mask knows so far, and goes over a ring to the thread
+ * that waits for the disk, which puts it behind what the file holds: put is the hub's, flush, reopen and
+ * rotate are that thread's, the rest comes when one of them is not there. Nobody waits: what finds the ring
+ * full is lost, and counted.
  */
 #ifndef WW_RUN_OUTFILE_H
 #define WW_RUN_OUTFILE_H
 
+#include "base/ring.h"
 #include "run/rotation.h"
 #include "run/spool.h"
+
+struct outfile_live {
+	struct rotation rotation;
+	uint64_t ring_kib;
+};
 
 struct outfile {
 	struct spool spool; /* live: not open */
 	FILE *final;
+	struct ring lines; /* live */
+	uint64_t lost;     /* live: lines; the hub's */
 	size_t waiting;    /* live: bytes in the buffer */
 	char *path, *temp; /* NULL: standard output */
 	struct rotation rotation;
@@ -26,9 +36,10 @@ struct outfile {
 /* dir NULL: standard output, the spool in TMPDIR or /tmp. After false outfile_close is still allowed. */
 bool outfile_open(struct outfile *o, const char *dir, const char *name);
 bool outfile_open_live(
-	struct outfile *o, const char *dir, const char *name, const struct rotation *r, uint64_t now_ms);
+	struct outfile *o, const char *dir, const char *name, const struct outfile_live *l, uint64_t now_ms);
 bool outfile_put(struct outfile *o, struct bytes line, struct mask *m); /* without LF */
-bool outfile_flush(struct outfile *o);                                  /* live */
+/* Live: writes what is in the ring, whole lines. */
+bool outfile_flush(struct outfile *o);
 /* Live: a file that was renamed is left to who did it, and a new one begun. False: the old one goes on. */
 bool outfile_reopen(struct outfile *o, uint64_t now_ms);
 /* Live, after a flush now and then: begins a new file where it is time for that (rotation.h). False: the old

@@ -16,13 +16,16 @@ struct outputs {
 	bool made_dir; /* removed again when the run fails */
 	bool done;
 	char *dir;
+	_Atomic bool is_failing, failed; /* the first to fail says why; it is said */
 	char error[512];
 };
 
 static bool fail(struct outputs *o, const char *what, const char *name)
 {
-	if (!*o->error)
+	if (!atomic_exchange(&o->is_failing, true)) {
 		snprintf(o->error, sizeof o->error, "%s: %s: %s", name, what, strerror(errno));
+		o->failed = true;
+	}
 	return false;
 }
 
@@ -82,7 +85,7 @@ struct outputs *outputs_new(const struct sink_config *c)
 
 bool outputs_ok(const struct outputs *o)
 {
-	return !*o->error;
+	return !o->failed;
 }
 
 const char *outputs_error(const struct outputs *o)
@@ -133,6 +136,14 @@ const char *outputs_rotate(struct outputs *o, uint64_t now_ms)
 		if (o->sinks[i]->rotate && !o->sinks[i]->rotate(o->sinks[i], now_ms))
 			wrong = o->sinks[i]->name;
 	return wrong;
+}
+
+uint64_t outputs_lost(const struct outputs *o)
+{
+	uint64_t n = 0;
+	for (size_t i = 0; i < o->n; i++)
+		n += o->sinks[i]->lost ? o->sinks[i]->lost(o->sinks[i]) : 0;
+	return n;
 }
 
 void outputs_zones(struct outputs *o, const struct zones *z)

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/map.h"
+#include "run/filer.h"
 #include "run/jail.h"
 #include "run/links.h"
 #include "run/telling.h"
@@ -34,13 +35,13 @@ struct run {
 	struct store_line line;
 	struct links links;
 	uint64_t saved_ns;
+	struct filer filer;
 	struct telling *telling;
 	pthread_t teller;
 	struct policy *policy;           /* in force; the telling thread's to free when it is another */
 	_Atomic(struct policy *) coming; /* from the telling thread to the hub; NULL: none */
 	_Atomic bool taken;              /* the hub has it */
 	_Atomic bool reload_failed;      /* to be told by the hub */
-	_Atomic bool rotated;            /* files were perhaps: for the hub */
 	_Atomic bool over;               /* the hub has ended */
 	_Atomic bool gone;               /* an interface */
 	_Atomic bool failed;             /* an output */
@@ -162,24 +163,12 @@ static void change_policies(struct run *r)
 	atomic_store_explicit(&r->taken, true, memory_order_release);
 }
 
-/* Whose lines shall go on in a new file has renamed the old one before. */
-static void begin_files(struct run *r)
-{
-	r->rotated = false;
-	const char *name = outputs_reopen(r->s->outputs, clock_ns(CLOCK_REALTIME) / 1000000);
-	if (name)
-		log_error(r->s->log, "%s cannot be begun anew, the old file goes on: %s", name,
-			strerror(errno));
-}
-
 /* Now and then. */
 static void look_around(struct run *r, uint64_t *posted_ns)
 {
 	struct figures f;
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	change_policies(r);
-	if (r->rotated)
-		begin_files(r);
 	if (r->reload_failed && is_present(r))
 		tell_failed_reload(r);
 	if (r->line.is_begun || now - r->saved_ns >= SAVE_NS)
@@ -189,13 +178,8 @@ static void look_around(struct run *r, uint64_t *posted_ns)
 	*posted_ns = now;
 	for (size_t i = 0; i < r->s->n_interfaces && is_present(r) && !is_ending(r); i++)
 		links_tell(&r->links, &r->hub, r->s->log, i, r->watchers[0].links[i].is_up, now);
-	if (!outputs_flush(r->s->outputs) && !r->failed) {
-		log_error(r->s->log, "%s", outputs_error(r->s->outputs));
-		r->failed = true;
-	}
-	const char *name = outputs_rotate(r->s->outputs, clock_ns(CLOCK_REALTIME) / 1000000);
-	if (name)
-		log_error(r->s->log, "%s cannot be rotated, it grows: %s", name, strerror(errno));
+	r->failed = r->failed || !outputs_ok(r->s->outputs); /* the filer has said why */
+	r->hub.counters.full_lines_kib = outputs_lost(r->s->outputs);
 	figures_of_hub(&f, &r->hub);
 	board_post(&r->boards[r->s->n_workers], &f);
 }
@@ -273,7 +257,7 @@ static void reread(struct run *r)
 	struct diag d = { 0 };
 	char state[64];
 	*s->reload = false;
-	r->rotated = true;
+	filer_reopen(&r->filer); /* they were renamed perhaps */
 	snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%llu",
 		(unsigned long long)(clock_ns(CLOCK_MONOTONIC) / 1000));
 	telling_notify(r->telling, state);
@@ -305,7 +289,8 @@ static void tell_device(void *arg, const struct store_record *d)
 		shipper_lose(r->s->shipper, SHIPPER_TELLING, &asset);
 }
 
-static bool confined_shipper(void *arg)
+/* The thread waits for files or sockets and decides nothing. */
+static bool confined_carrier(void *arg)
 {
 	return confined(arg, JAIL_SHIPPER);
 }
@@ -485,8 +470,10 @@ static void finish(struct run *r)
 	sum.notes = &none;
 	for (unsigned i = 0; i < s->n_workers; i++)
 		worker_add(&r->watchers[i].worker, &counters, proto);
-	bool is_said = !outputs_ok(s->outputs);
 	hub_finish(&r->hub);
+	filer_stop(&r->filer);
+	bool is_said = !outputs_ok(s->outputs);
+	r->hub.counters.full_lines_kib = outputs_lost(s->outputs);
 	counters_add(&counters, &r->hub.counters);
 	if (!outputs_finish(s->outputs, r->hub.inventory, &sum)) {
 		if (!is_said)
@@ -535,11 +522,16 @@ static int run_prepared(struct run *r)
 	if (s->confine && !s->confine(s->arg))
 		return 1;
 	telling_policies(r->telling, policy_rules(r->policy), 0, clock_ns(CLOCK_REALTIME), false);
+	r->filer.outputs = s->outputs;
+	r->filer.log = s->log;
+	r->filer.begin = confined_carrier;
+	r->filer.arg = r;
 	if (pthread_create(&r->teller, NULL, tell, r) != 0) {
 		log_error(s->log, "threads cannot be started");
 		return 1;
 	}
-	if (!start_threads(r) || (s->shipper && !shipper_start(s->shipper, confined_shipper, r))) {
+	if (!start_threads(r) || !filer_start(&r->filer) ||
+		(s->shipper && !shipper_start(s->shipper, confined_carrier, r))) {
 		log_error(s->log, "threads cannot be started");
 		r->failed = true;
 	}

@@ -12,7 +12,7 @@
 #include "decide/mask.h"
 #include "packet/engine.h"
 #include "run/documents.h"
-#include "run/rotation.h"
+#include "run/outfile.h"
 
 struct shipper;
 
@@ -36,12 +36,14 @@ struct sink {
 	/* After the last record: the inventory and the mask are final. */
 	bool (*finish)(struct sink *s, const struct inventory *inv, const struct run_summary *sum);
 	bool (*commit)(struct sink *s);
-	/* Live: what is buffered goes out. */
+	/* Live, these three on the files' thread: what waits is written. */
 	bool (*flush)(struct sink *s);
-	/* Live: begins a new file where the old one was renamed. False: the old one goes on. */
+	/* Begins a new file where the old one was renamed. False: the old one goes on. */
 	bool (*reopen)(struct sink *s, uint64_t now_ms);
-	/* Live: begins a new file where the old one is large or old enough. False: the old one goes on. */
+	/* Begins a new file where the old one is large or old enough. False: the old one goes on. */
 	bool (*rotate)(struct sink *s, uint64_t now_ms);
+	/* Live: lines that were lost, their ring being full. */
+	uint64_t (*lost)(const struct sink *s);
 	/* Live: other zones from now on. */
 	void (*zones)(struct sink *s, const struct zones *z);
 	/* Removes what was not committed. */
@@ -56,9 +58,9 @@ struct sink_config {
 		    */
 	bool page; /* the page on standard output */
 	struct doc_context doc;
-	struct shipper *shipper;  /* to Redis and syslog; NULL: neither */
-	struct mask *mask;        /* the caller's, kept until outputs_close */
-	struct rotation rotation; /* live, of files */
+	struct shipper *shipper;   /* to Redis and syslog; NULL: neither */
+	struct mask *mask;         /* the caller's, kept until outputs_close */
+	struct outfile_live files; /* live */
 };
 
 /* NULL: no memory; errno says why. */
@@ -71,7 +73,8 @@ struct sink *sink_summary_new(const struct sink_config *c);
 struct sink *sink_page_new(const struct sink_config *c);
 struct sink *sink_ship_new(const struct sink_config *c);
 
-/* All outputs of a run. Each function returns false once something failed; outputs_error is then one sentence
+/* All outputs of a run. Live the hub puts in and another thread writes to files; either may be the one that
+ * fails. Each function returns false once something failed; outputs_error is then one sentence
  * that says what. */
 struct outputs;
 struct outputs *outputs_new(const struct sink_config *c); /* NULL: no memory */
@@ -80,13 +83,15 @@ const char *outputs_error(const struct outputs *o);
 /* Every record, observations too: the mask learns from all. */
 bool outputs_record(struct outputs *o, const struct event *e);
 bool outputs_alert(struct outputs *o, const struct alert *a);
-/* Live, now and then. */
+/* Live, these three on the files' thread: writes what waits. */
 bool outputs_flush(struct outputs *o);
-/* Live: new files where the old ones were renamed. NULL, or the name of one that cannot be made (errno):
+/* New files where the old ones were renamed. NULL, or the name of one that cannot be made (errno):
  * there the old one goes on. */
 const char *outputs_reopen(struct outputs *o, uint64_t now_ms);
-/* Live, after a flush: the same for files that are large or old enough (rotation.h). */
+/* After a flush: the same for files that are large or old enough (rotation.h). */
 const char *outputs_rotate(struct outputs *o, uint64_t now_ms);
+/* Live: lines that were lost so far. */
+uint64_t outputs_lost(const struct outputs *o);
 void outputs_zones(struct outputs *o, const struct zones *z);
 bool outputs_finish(struct outputs *o, const struct inventory *inv, const struct run_summary *sum);
 void outputs_close(struct outputs *o);

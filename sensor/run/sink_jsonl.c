@@ -83,6 +83,11 @@ static bool rotate(struct sink *s, uint64_t now_ms)
 	return outfile_rotate(&((struct jsonl *)s)->file, now_ms);
 }
 
+static uint64_t lost(const struct sink *s)
+{
+	return ((const struct jsonl *)s)->file.lost;
+}
+
 static void set_zones(struct sink *s, const struct zones *z)
 {
 	((struct jsonl *)s)->ctx.zones = z;
@@ -97,7 +102,7 @@ static struct jsonl *jsonl_new(const struct sink_config *c, const char *dir, con
 	j->mask = c->mask;
 	j->live = live;
 	j->doc = json_new();
-	bool opened = live ? outfile_open_live(&j->file, dir, name, &c->rotation, doc_now() / 1000000)
+	bool opened = live ? outfile_open_live(&j->file, dir, name, &c->files, doc_now() / 1000000)
 			   : outfile_open(&j->file, dir, name);
 	if (j->doc && opened) {
 		j->sink = (struct sink){ .name = j->file.path ? j->file.path : "standard output",
@@ -106,6 +111,7 @@ static struct jsonl *jsonl_new(const struct sink_config *c, const char *dir, con
 			.flush = live ? flush : NULL,
 			.reopen = live ? reopen : NULL,
 			.rotate = live ? rotate : NULL,
+			.lost = live ? lost : NULL,
 			.zones = set_zones,
 			.close = close_jsonl };
 		return j;

@@ -37,6 +37,7 @@ for i in range(count):
 """
 WARD = ward.TOP / "pcaps" / "ward.pcap"
 POLICIES = ward.TOP / "policies"
+LAST = 100  # packets whose events a small ring holds, should the hub come to nothing before them
 
 
 def send(net, count, a_second=0, capture=WARD):
@@ -105,11 +106,11 @@ def end_drains(net, program, folder):
     check("the connections are seen", s.wait(lambda: figures(s)[0] == count), figures(s)[:2])
     before = figures(s)[2]["counters"]["events_lost"]
     s.process.send_signal(signal.SIGSTOP)
-    send(net, 300).wait()
+    send(net, LAST).wait()
     s.process.send_signal(signal.SIGTERM)
     ended(s, signal.SIGCONT)
     at_end = summary(s)
-    check("what came before the end is read", at_end["packets"] == count + 300, at_end["packets"])
+    check("what came before the end is read", at_end["packets"] == count + LAST, at_end["packets"])
     check("every end is told", at_end["events_lost"] == before, f"{at_end['events_lost']} lost, {before} before")
     check("all that began has ended", at_end["conversations"] == at_end["conversations_ended"] > count, at_end)
 

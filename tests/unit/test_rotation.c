@@ -123,7 +123,7 @@ static void lines(void **state)
 	char line[32], want[4096] = "";
 	uint64_t now = 1000;
 	(void)state;
-	assert_true(outfile_open_live(&o, folder, "a", &r, now));
+	assert_true(outfile_open_live(&o, folder, "a", &(struct outfile_live){ r, 64 }, now));
 	for (unsigned i = 0; i < 5000; i++) {
 		snprintf(line, sizeof line, "{\"line\":%u}", i);
 		assert_true(outfile_put(&o, bytes_str(line), mask));
@@ -152,7 +152,7 @@ static void in_the_way(void **state)
 	(void)state;
 	assert_int_equal(mkdir(path_of("a.1"), 0700), 0);
 	put("a.1/x", "");
-	assert_true(outfile_open_live(&o, folder, "a", &r, 0));
+	assert_true(outfile_open_live(&o, folder, "a", &(struct outfile_live){ r, 64 }, 0));
 	assert_true(outfile_put(&o, bytes_str("1"), mask) && outfile_flush(&o));
 	assert_false(outfile_rotate(&o, 1000));
 	assert_true(outfile_put(&o, bytes_str("2"), mask) && outfile_flush(&o));
