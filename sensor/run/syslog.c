@@ -10,6 +10,7 @@
 enum {
 	BATCH = 256 << 10, /* bytes handed to the connection at once */
 	LENGTH = 16,       /* of the octet count */
+	AT_ONCE = 512,     /* records */
 	ASK_NS = 1000000,  /* between looks at what was acknowledged: at first, and at most */
 	ASK_MOST_NS = 32000000,
 };
@@ -71,12 +72,18 @@ static struct slot *slot_at(const struct syslog *y, size_t i)
 	return &y->slots[(y->head + i) % y->s.window_records];
 }
 
+/* As many as fit at their longest, and no more than are formatted without holding up the other outputs. */
 static size_t room(const struct delivery *d)
 {
 	const struct syslog *y = (const struct syslog *)d;
-	if (connection_state(y->connection) != CONNECTION_OPEN || y->bytes >= y->s.window_bytes)
+	if (connection_state(y->connection) != CONNECTION_OPEN)
 		return 0;
-	return y->s.window_records - y->n;
+	size_t bytes = y->bytes < y->s.window_bytes ? y->s.window_bytes - y->bytes : 0;
+	size_t fit = bytes / y->s.message_most, left = y->s.window_records - y->n;
+	if (y->n == 0 && fit == 0)
+		fit = 1;
+	fit = fit < AT_ONCE ? fit : AT_ONCE;
+	return fit < left ? fit : left;
 }
 
 /* The whole message as it goes out; false: no memory, or no such form. */
