@@ -96,7 +96,7 @@ def soak_live(packets, speed):
     print(f"live: {sent} packets in {seconds:.0f} s, {sent / seconds:.0f}/s, {size * 8 / seconds / 1e6:.0f} Mbit/s")
     print(f"         policies read anew {len(took)} times, in {', '.join(f'{t:.2f}' for t in took)} s")
     check("all of them under load", len(took) == 4 and sensor.said().count("read anew") == 4)
-    watch.judge(MINUTE)
+    watch.judge(min(MINUTE, round(watch.age() / 2)))
     account(sensor, sent)
     sensor.drop()
 
@@ -128,7 +128,7 @@ def soak_flood(packets, speed):
     sent, size, seconds = sending.end()
     print(f"flood-live: {sent - turns * 800} SYNs and {turns} times the ward's 800 packets in {seconds:.0f} s, "
           f"{sent / seconds:.0f}/s, {size * 8 / seconds / 1e6:.0f} Mbit/s")
-    watch.judge(MINUTE)
+    watch.judge(min(MINUTE, round(watch.age() / 2)))
     account(sensor, sent, speed > SPEED["flood"])
     found, known = ward_alone()
     got = findings(sensor.lines("alerts.jsonl"))
