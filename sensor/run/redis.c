@@ -192,6 +192,7 @@ static void offer(struct delivery *d, const struct outbox_record *record, bool w
 	bool is_uncertain = is_stream && was_offered && (is_old || r->may_not_read);
 	struct slot *s = window_add(&r->window, record, key, body, is_uncertain);
 	ASSERT(s);
+	s->is_loose = was_offered;
 	s->offered_ns = now_ns;
 	if (body.n == 0 || body.n > r->s.max_event_bytes) {
 		window_take_out(&r->window, s);

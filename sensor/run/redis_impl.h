@@ -70,9 +70,12 @@ struct slot {
 	uint8_t key;
 	enum slot_state state;
 	bool is_uncertain; /* may be stored already */
-	bool is_renewing;  /* is known not to be stored, and its id is used up */
-	uint8_t tops;      /* how often its id was refused for being too small */
-	uint8_t *text;     /* event id, then body */
+	/* Commands with its id of a connection that is gone may still be carried out: its id is given up only
+	 * when it has been looked up. */
+	bool is_loose;
+	bool is_renewing; /* is known not to be stored, and its id is used up */
+	uint8_t tops;     /* how often its id was refused for being too small */
+	uint8_t *text;    /* event id, then body */
 	uint32_t n_id, n_body;
 	uint32_t previous, next; /* READY: in the order of ids. SENT in one command: the next of it */
 	uint64_t offered_ns, sent_ns;
@@ -169,6 +172,7 @@ struct slot *window_at(const struct window *w, uint32_t index);
 uint32_t window_index(const struct window *w, const struct slot *s);
 void window_take_out(struct window *w, struct slot *s);                 /* READY to SENT */
 void window_put_back(struct window *w, struct slot *s, bool uncertain); /* to READY */
+void window_doubt(struct window *w, struct slot *s);                    /* READY: to be looked up */
 void window_certain(struct window *w, struct slot *s);                  /* READY: not uncertain any more */
 /* The first in the ring, when it is DONE: gone. False: it is not. */
 bool window_pop(struct window *w, uint64_t *number);

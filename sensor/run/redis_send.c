@@ -191,8 +191,20 @@ static bool renew(struct redis *r, struct slot *s)
 	}
 	window_take_out(&r->window, s);
 	s->id = id;
-	s->is_renewing = false;
+	s->is_renewing = s->is_loose = false;
 	window_put_back(&r->window, s, false);
+	return true;
+}
+
+/* Its id is used up, but it may have come to be stored under it since it was last looked for: true, and it is
+ * looked up before anything else goes. */
+static bool doubt(struct redis *r, struct slot *s)
+{
+	if (s->is_renewing || !s->is_loose || r->may_not_read)
+		return false;
+	if (id_cmp(s->id, r->keys[s->key].top) <= 0)
+		window_doubt(&r->window, s);
+	r->is_settling = true;
 	return true;
 }
 
@@ -210,7 +222,7 @@ static struct slot *next_to_add(struct redis *r)
 			r->d.figures.duplicates++;
 			done(r, s);
 		} else if (s->is_renewing || id_cmp(s->id, k->sent) <= 0) {
-			if (!renew(r, s))
+			if (doubt(r, s) || !renew(r, s))
 				return NULL;
 			at = r->window.first_ready;
 		} else {

@@ -82,7 +82,15 @@ void window_put_back(struct window *w, struct slot *s, bool uncertain)
 {
 	ASSERT(s->state == SLOT_SENT || s->state == SLOT_STORED);
 	s->is_uncertain = uncertain;
+	s->is_loose = s->is_loose || uncertain;
 	insert(w, s);
+}
+
+void window_doubt(struct window *w, struct slot *s)
+{
+	ASSERT(s->state == SLOT_READY);
+	w->n_uncertain += !s->is_uncertain;
+	s->is_uncertain = true;
 }
 
 void window_certain(struct window *w, struct slot *s)

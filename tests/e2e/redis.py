@@ -560,6 +560,93 @@ def case_liars(program, folder):
     liar.close()
 
 
+class CuttingProxy:
+    """Between sensor and server. cut() ends the sensor's connections; what they had sent and was not passed on yet goes
+    to the server later, when the sensor is back already: commands of a connection that is long gone."""
+
+    def __init__(self, port, rng):
+        self.to, self.rng, self.pairs = port, rng, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self.to))
+            pair = {"client": client, "server": server, "cut": threading.Event(), "delay": self.rng.uniform(0, 0.25)}
+            self.pairs.append(pair)
+            threading.Thread(target=self.up, args=(pair,), daemon=True).start()
+            threading.Thread(target=self.down, args=(pair,), daemon=True).start()
+
+    def up(self, pair):
+        try:
+            while data := pair["client"].recv(8192):
+                time.sleep(0.001)
+                if pair["cut"].is_set():
+                    time.sleep(pair["delay"])
+                pair["server"].sendall(data)
+        except OSError:
+            pass
+        time.sleep(0.3)
+        pair["server"].close()
+
+    def down(self, pair):
+        try:
+            while data := pair["server"].recv(8192):
+                if pair["cut"].is_set():
+                    continue
+                pair["client"].sendall(data)
+        except OSError:
+            pass
+
+    def cut(self):
+        for pair in self.pairs:
+            pair["cut"].set()
+            try:
+                pair["client"].shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+        self.pairs = []
+
+    def close(self):
+        self.listener.close()
+
+
+def cut_often(program, folder, cuts, count, *options):
+    server = Server(folder, "redis", *options).start()
+    proxy = CuttingProxy(server.port, random.Random(8))
+    probe = Probe(program, servers=f"127.0.0.1:{proxy.port}", count=count, rate=count // 8, seconds=40, most=60, size=1000)
+    rng = random.Random(9)
+    done = 0
+    while done < cuts and probe.running():
+        time.sleep(rng.uniform(0.05, 0.25))
+        proxy.cut()
+        done += 1
+    r = probe.result()
+    print(done, "cuts:", r)
+    expect(r["done"] == count and r["reconnects"] >= cuts // 2, r)
+    server.client()("ACL", "SETUSER", "reader", "on", "nopass", "~*", "+@all")
+    reader = server.client()
+    reader("AUTH", "reader", "x")
+    expect_each_once(ids_in_stream(reader), count)
+    expect("redis_second_producer" not in probe.events(), probe.told())
+    proxy.close()
+    server.kill()
+
+
+def case_cuts(program, folder):
+    """Connections that are cut while commands are under way, which the server still carries out later: once each."""
+    cut_often(program, folder, 40, 40000)
+
+
+def case_cuts_transactions(program, folder):
+    cut_often(program, folder, 40, 40000, "user default on nopass ~* &* +@all -xrange")
+
+
 def case_sentinel(program, folder):
     """Three sentinels; the master is killed, a replica takes over, the old one comes back: no loss, none twice."""
     password = os.path.join(folder, "password")
