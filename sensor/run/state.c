@@ -116,6 +116,7 @@ static void device_record(struct state *s, const struct device_state *d, struct 
 		.order = d->order,
 		.first_ns = d->first_ns,
 		.last_ns = d->last_ns,
+		.packets = inventory_packets(s->inv),
 		.state = d->state };
 	memcpy(out->id, d->id, DEVICE_ID);
 	s->told_last = NULL;

@@ -1,6 +1,5 @@
 #include "run/store_impl.h"
 
-#include "packet/event.h"
 #include "run/store_schema.h"
 
 #include <errno.h>
@@ -49,24 +48,11 @@ static int64_t ask(sqlite3 *db, const char *sql)
 
 /* ---- opening ------------------------------------------------------------------------------------------- */
 
-/* Attributes in which a person could stand. */
-static void is_private(sqlite3_context *c, int n, sqlite3_value **v)
-{
-	const char *name = n == 1 ? (const char *)sqlite3_value_text(v[0]) : NULL;
-	bool open = false;
-	for (unsigned a = 0; name && a < ATTR_N; a++)
-		open |= strcmp(attr_rows[a].name, name) == 0 &&
-			(attr_rows[a].privacy == OPEN || attr_rows[a].privacy == PRODUCT);
-	sqlite3_result_int(c, !open);
-}
-
 static bool connect_db(struct store *s, const char *path)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
 	return sqlite3_open_v2(path, &s->db, flags, NULL) == SQLITE_OK &&
-	       sqlite3_busy_handler(s->db, store_is_busy, NULL) == SQLITE_OK &&
-	       sqlite3_create_function(s->db, "is_private", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
-		       is_private, NULL, NULL) == SQLITE_OK;
+	       sqlite3_busy_handler(s->db, store_is_busy, NULL) == SQLITE_OK;
 }
 
 enum found { FOUND_GOOD, FOUND_OLDER, FOUND_EMPTY, FOUND_DAMAGED, FOUND_NEWER, FOUND_FOREIGN, FOUND_NOTHING };
@@ -234,13 +220,19 @@ static bool open_good(struct store *s, const char *path, struct diag *d)
 }
 
 static const char *const statement_text[STORE_STATEMENTS] = {
+	[STORE_BEGIN] = "BEGIN IMMEDIATE",
+	[STORE_COMMIT] = "COMMIT",
+	[STORE_PUT_RUN] = SQL_PUT_RUN,
 	[STORE_PUT_STATE] = SQL_PUT_STATE,
+	[STORE_SAVED_IN] = "SELECT 1 FROM state WHERE id = ?1 AND save = ?2",
+	[STORE_NEXT_OTHER] = SQL_NEXT_OTHER,
+	[STORE_OLD_DOCUMENT] = "SELECT document FROM devices WHERE id = ?1",
 	[STORE_PUT_DEVICE] = SQL_PUT_DEVICE,
 	[STORE_DROP_ADDRESSES] = "DELETE FROM addresses WHERE device = ?1",
-	[STORE_PUT_ADDRESSES] = SQL_PUT_ADDRESSES,
-	[STORE_PUT_ATTRIBUTES] = SQL_PUT_ATTRIBUTES,
+	[STORE_PUT_ADDRESS] = "INSERT OR IGNORE INTO addresses VALUES (?1, ?2, ?3)",
+	[STORE_PUT_ATTRIBUTE] = SQL_PUT_ATTRIBUTE,
 	[STORE_KEEP_HISTORY] = SQL_KEEP_HISTORY,
-	[STORE_DROP_ATTRIBUTES] = "DELETE FROM attributes WHERE device = ?1 AND save <> ?2",
+	[STORE_DROP_ATTRIBUTE] = SQL_DROP_ATTRIBUTE,
 	[STORE_DROP_STATE] = "DELETE FROM state WHERE id = ?1",
 	[STORE_DROP_DEVICE] = "DELETE FROM devices WHERE id = ?1",
 	[STORE_PUT_BASELINE] = SQL_PUT_BASELINE,
@@ -271,6 +263,7 @@ struct store *store_open(const char *path, struct diag *d)
 		return NULL;
 	s->lock = -1;
 	s->file = strdup(path);
+	s->until_ns = UINT64_MAX;
 	snprintf(s->path, sizeof s->path, "%s", path);
 	if (s->file && open_good(s, path, d)) {
 		if (set_up(s))
@@ -304,6 +297,10 @@ static void end(struct store *s, bool may_remove)
 	if (lock >= 0)
 		close(lock);
 	free(s->file);
+	json_tree_fini(&s->document);
+	json_tree_fini(&s->old_document);
+	store_values_fini(&s->now);
+	store_values_fini(&s->before);
 	free(s);
 }
 

@@ -9,8 +9,9 @@
  * attributes in which a person could stand the history keeps when they changed, not what they were. What is
  * replaced is overwritten in the file (secure_delete), not only freed.
  *
- * Everything from store_begin to store_commit is one transaction, written at its end: a process killed in it,
- * or a full disk, leaves what the last commit left.
+ * A save is written in transactions that are short, since others write the same file (outbox.h): its lock is
+ * held for some 20 ms, then free for 2. A process killed in a save, or a full disk, leaves of each device and
+ * baseline what this save has of it, whole, or what the one before had; what is gone goes last.
  */
 #ifndef WW_RUN_STORE_H
 #define WW_RUN_STORE_H
@@ -32,6 +33,7 @@ struct store_record {
 	struct bytes key;  /* of a baseline's record */
 	uint32_t order;    /* devices in the order in which they came to be known */
 	uint64_t first_ns, last_ns;
+	uint64_t packets;      /* inventory_packets by now */
 	uint64_t observations; /* of a baseline's key */
 	struct bytes document; /* a line of devices.jsonl, opened; empty: it is not listed */
 	struct bytes state;    /* what store_each gives back */
@@ -63,12 +65,15 @@ uint64_t store_packets(struct store *s);
 bool store_each(struct store *s, enum store_kind kind,
 	void (*fn)(void *arg, const char *name, struct bytes state), void *arg);
 
-/* A save. False: store_error is one sentence; it is over, nothing of it was kept. The writer's lock of the
- * file is held in store_commit alone, as long as the save has less than 64 MiB. */
+/* A save. False: store_error is one sentence; it is over, and its records are to be put again: what has been
+ * written of them stays, the others are as they were. The writer's lock of the file is held in store_commit
+ * alone, as long as the save has less than 16 MiB. A device that comes and is gone in one save is there. */
 bool store_begin(struct store *s);
 bool store_is_open(const struct store *s); /* between store_begin and store_commit */
 bool store_put(struct store *s, const struct store_record *r);
 bool store_commit(struct store *s, const struct store_run *run);
+/* Any thread: what cannot be written by then (CLOCK_MONOTONIC) fails. */
+void store_until(struct store *s, uint64_t ns);
 const char *store_error(const struct store *s);
 
 #endif

@@ -4,14 +4,14 @@
  * `state` and `baselines` are what a restart reads; everything else is for people: devices, addresses and
  * attributes are worked out of the documents, history is what attributes were before. Times are ISO 8601 UTC
  * text, which sorts. A packet number is that of the run it stands beside; NULL: not known any more.
- * Parameters of the statements about documents: 1 device, 2 save, 3 document, 4 run.
  */
 #ifndef WW_RUN_STORE_SCHEMA_H
 #define WW_RUN_STORE_SCHEMA_H
 
 #define SQL_SETTINGS                                                                                         \
 	"PRAGMA secure_delete = ON; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"                 \
-	"PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA journal_size_limit = 67108864;"
+	"PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA journal_size_limit = 67108864;"     \
+	"PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -8192;"
 
 /* outbox.h; came, ms, from_ms, to_ms: milliseconds since 1970. came: by the clock; ms: of the stream's id, at
  * least that of the last floor at or before the number. The index is what sums and the choice of what goes
@@ -57,54 +57,37 @@
 /* Version 1 had no outbox. */
 #define SQL_FROM_1 "BEGIN;" SQL_OUTBOX "PRAGMA user_version = 2; COMMIT;"
 
+/* Times are not known while a save is under way. */
 #define SQL_PUT_RUN                                                                                          \
 	"INSERT INTO runs VALUES (?1, ?2, ?3, ?4, ?5)"                                                       \
-	" ON CONFLICT (run) DO UPDATE SET packets = ?3, first_packet = ?4, last_packet = ?5"
+	" ON CONFLICT (run) DO UPDATE SET packets = max(packets, ?3),"                                       \
+	" first_packet = coalesce(?4, first_packet), last_packet = coalesce(?5, last_packet)"
 
 #define SQL_PUT_STATE                                                                                        \
 	"INSERT INTO state (id, save, sequence, last_ns, record) VALUES (?1, ?2, ?3, ?4, ?5)"                \
 	" ON CONFLICT (id) DO UPDATE SET save = ?2, sequence = ?3, last_ns = ?4, record = ?5"
 
+#define SQL_NEXT_OTHER "SELECT id FROM state WHERE id > ?1 AND save <> ?2 ORDER BY id LIMIT 1"
+
 #define SQL_PUT_DEVICE                                                                                       \
-	"REPLACE INTO devices SELECT ?1, ?3 ->> '$.wardwatch.device.type',"                                  \
-	" ?3 ->> '$.wardwatch.device.confidence', ?3 ->> '$.wardwatch.device.name',"                         \
-	" ?3 ->> '$.device.manufacturer', ?3 ->> '$.device.model.name',"                                     \
-	" ?3 ->> '$.wardwatch.device.firmware.version', ?3 ->> '$.wardwatch.device.router',"                 \
-	" ?3 ->> '$.wardwatch.device.behind', ?3 ->> '$.wardwatch.device.first_seen',"                       \
-	" ?3 ->> '$.wardwatch.device.last_seen', ?3 WHERE ?2 <> 0"
+	"INSERT INTO devices VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"                     \
+	" ON CONFLICT (id) DO UPDATE SET type = ?2, confidence = ?3, name = ?4, maker = ?5, model = ?6,"     \
+	" version = ?7, router = ?8, behind = ?9, first_seen = ?10, last_seen = ?11, document = ?12"
 
-#define SQL_PUT_ADDRESSES                                                                                    \
-	"INSERT OR IGNORE INTO addresses"                                                                    \
-	" SELECT ?1, 'ip', value FROM json_each(?3, '$.host.ip') UNION ALL"                                  \
-	" SELECT ?1, 'mac', value FROM json_each(?3, '$.host.mac') UNION ALL"                                \
-	" SELECT ?1, 'vlan', value FROM json_each(?3, '$.wardwatch.device.vlan') WHERE ?2 <> 0"
+/* Parameters of the next three: 1 device, 2 attribute, 3 value. Without a packet the row knows it. */
+#define SQL_PUT_ATTRIBUTE                                                                                    \
+	"INSERT INTO attributes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"                            \
+	" ON CONFLICT (device, attribute, value) DO UPDATE SET source = ?4,"                                 \
+	" run = iif(?6 IS NULL, run, ?5), packet = coalesce(?6, packet), confidence = ?7,"                   \
+	" first_seen = ?8, last_seen = ?9, save = ?10"
 
-/* An attribute with several values has a list of each part, which run in parallel. A packet of 0 is of an
- * earlier run: the row knows it. substr: behind "$.wardwatch.attributes.". */
-#define SQL_PUT_ATTRIBUTES                                                                                   \
-	"INSERT INTO attributes SELECT ?1, replace(substr(t.path, 24), '\"', ''), v.value,"                  \
-	" json_extract(?3, t.path || '.source' || iif(t.type = 'array', '[' || v.key || ']', '')),"          \
-	" iif(json_extract(?3, t.path || '.packet' || iif(t.type = 'array', '[' || v.key || ']', '')) = 0,"  \
-	" NULL, ?4),"                                                                                        \
-	" nullif(json_extract(?3, t.path || '.packet' || iif(t.type = 'array', '[' || v.key || ']', '')), "  \
-	"0),"                                                                                                \
-	" json_extract(?3, t.path || '.confidence' || iif(t.type = 'array', '[' || v.key || ']', '')),"      \
-	" json_extract(?3, t.path || '.first' || iif(t.type = 'array', '[' || v.key || ']', '')),"           \
-	" json_extract(?3, t.path || '.last' || iif(t.type = 'array', '[' || v.key || ']', '')), ?2"         \
-	" FROM json_tree(?3, '$.wardwatch.attributes') AS t, json_each(?3, t.fullkey) AS v"                  \
-	" WHERE t.key = 'value'"                                                                             \
-	" ON CONFLICT (device, attribute, value) DO UPDATE SET source = excluded.source,"                    \
-	" run = iif(excluded.packet IS NULL, run, excluded.run),"                                            \
-	" packet = coalesce(excluded.packet, packet), confidence = excluded.confidence,"                     \
-	" first_seen = excluded.first_seen, last_seen = excluded.last_seen, save = excluded.save"
-
-/* What has come to be masked was somebody's all along. */
 #define SQL_KEEP_HISTORY                                                                                     \
-	"INSERT INTO history SELECT device, attribute, iif(is_private(attribute) OR EXISTS"                  \
-	" (SELECT 1 FROM attributes AS now WHERE now.device = ?1 AND now.attribute = old.attribute"          \
-	" AND now.save = ?2 AND instr(now.value, '[masked]')), NULL, value), source, run,"                   \
-	" packet, confidence, first_seen, last_seen FROM attributes AS old WHERE device = ?1 AND save <> ?2"
+	"INSERT INTO history SELECT device, attribute, iif(?4, NULL, value), source, run, packet,"           \
+	" confidence, first_seen, last_seen FROM attributes WHERE device = ?1 AND attribute = ?2"            \
+	" AND value = ?3"
 
-#define SQL_PUT_BASELINE "REPLACE INTO baselines VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+#define SQL_DROP_ATTRIBUTE "DELETE FROM attributes WHERE device = ?1 AND attribute = ?2 AND value = ?3"
+
+#define SQL_PUT_BASELINE   "REPLACE INTO baselines VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
 
 #endif

@@ -1,10 +1,11 @@
 /* The store: what is put is given back; damage, other versions and a full disk are said. With a path it
- * writes saves for ever, for tests/e2e/store.py: each is 50 devices with the number of the save as model,
+ * writes saves for ever, for tests/e2e/store.py: each is 400 devices with the number of the save as model,
  * which is printed once it is there. */
 #include "run/outbox.h"
 #include "run/store.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -17,7 +18,7 @@
 
 #include <cmocka.h>
 
-enum { DEVICES = 50, PATH = 128 };
+enum { DEVICES = 400, PATH = 128 };
 
 struct folder {
 	char dir[64], path[PATH];
@@ -165,6 +166,125 @@ static void history(void **state)
 	run.whole = true;
 	assert_true(store_commit(s, &run));
 	assert_int_equal(ask(f, "SELECT count(*) FROM devices"), 1);
+	store_close(s);
+}
+
+/* A device whose document is given whole. */
+static bool save_document(struct store *s, const char *document)
+{
+	struct store_record r = {
+		.kind = STORE_DEVICE, .id = "dev-0000000001", .document = bytes_str(document)
+	};
+	struct store_run run = { .packets = store_packets(s) + 9, .first_ns = 1, .last_ns = 2 };
+	return store_begin(s) && store_put(s, &r) && store_commit(s, &run);
+}
+
+#define AE(value, packet, last)                                                                              \
+	"{\"wardwatch\":{\"attributes\":{\"ae_title\":{\"confidence\":[80,70],\"first\":[\"1\",\"2\"],"      \
+	"\"last\":[\"" last "\",\"2\"],\"packet\":[" packet ",8],\"source\":[\"dicom\",\"hl7\"],"            \
+	"\"value\":[\"" value "\",\"A\\\\B\\\"\"]},\"tls\":{\"subject\":{\"value\":\"CN=x\"}}}}}"
+
+/* Only what differs is written, and of another run's values the packet stays. */
+static void only_what_differs(void **state)
+{
+	struct folder *f = *state;
+	struct store *s = store_open(f->path, &f->diag);
+	assert_true(save_document(s, AE("ONE", "5", "3")));
+	assert_int_equal(
+		ask(f, "SELECT count(*) FROM attributes WHERE attribute = 'ae_title' AND value = 'A\\B\"'"
+		       " AND source = 'hl7' AND confidence = 70 AND packet = 8 AND last_seen = '2'"),
+		1);
+	assert_int_equal(ask(f, "SELECT count(*) FROM attributes WHERE attribute = 'tls.subject' AND"
+				" value = 'CN=x' AND source IS NULL AND run IS NULL"),
+		1);
+	store_close(s);
+	s = store_open(f->path, &f->diag);
+	assert_true(save_document(s, AE("ONE", "0", "4")));
+	assert_int_equal(
+		ask(f, "SELECT count(*) FROM attributes WHERE value = 'ONE' AND run = 1 AND packet = 5"
+		       " AND last_seen = '4' AND save = 2"),
+		1);
+	assert_int_equal(ask(f, "SELECT count(*) FROM attributes WHERE save = 1"), 2);
+	assert_true(save_document(s, AE("TWO", "6", "4")));
+	assert_int_equal(ask(f, "SELECT count(*) FROM history WHERE attribute = 'ae_title' AND value IS NULL"
+				" AND run = 1 AND packet = 5 AND last_seen = '4'"),
+		1); /* it is a private one */
+	assert_int_equal(ask(f, "SELECT count(*) FROM history"), 1);
+	assert_int_equal(
+		ask(f, "SELECT count(*) FROM attributes WHERE run = 2 AND packet = 6 AND value = 'TWO'"), 1);
+	assert_int_equal(ask(f, "SELECT count(*) FROM attributes"), 3);
+	store_close(s);
+}
+
+/* An id that another device has by now. */
+static void gone_and_there(void **state)
+{
+	struct folder *f = *state;
+	struct store *s = store_open(f->path, &f->diag);
+	assert_true(save(s, "A", true));
+	struct store_record gone = { .kind = STORE_GONE, .id = "dev-0000000003" };
+	struct store_run run = { .packets = 9 };
+	assert_true(store_begin(s) && store_put(s, &gone) && put(s, 3, "B") && store_commit(s, &run));
+	assert_int_equal(ask(f, "SELECT count(*) FROM devices WHERE model = 'B'"), 1);
+	assert_int_equal(records(s, STORE_DEVICE), DEVICES);
+	store_close(s);
+}
+
+/* A save that is over before it was written: devices are whole, as they are now or as they were. */
+static void no_time(void **state)
+{
+	struct folder *f = *state;
+	struct store *s = store_open(f->path, &f->diag);
+	assert_true(save(s, "A", true));
+	store_until(s, 1);
+	assert_false(save(s, "B", false));
+	assert_true(strstr(store_error(s), "no time") != NULL);
+	assert_int_equal(ask(f, "SELECT count(*) FROM devices WHERE model IN ('A', 'B')"), DEVICES);
+	assert_int_equal(ask(f, "SELECT count(*) FROM devices WHERE model = 'A'"), DEVICES - 1);
+	store_until(s, UINT64_MAX);
+	assert_true(save(s, "C", false));
+	assert_int_equal(ask(f, "SELECT count(*) FROM devices WHERE model = 'C'"), DEVICES);
+	store_close(s);
+}
+
+struct other {
+	const struct folder *f;
+	_Atomic bool over;
+	unsigned writes;
+};
+
+static void *write_too(void *arg)
+{
+	struct other *o = arg;
+	sqlite3 *db;
+	if (sqlite3_open(o->f->path, &db) != SQLITE_OK)
+		return NULL;
+	while (!o->over) {
+		o->writes += sqlite3_exec(db, "BEGIN IMMEDIATE; COMMIT", NULL, NULL, NULL) == SQLITE_OK;
+		usleep(500);
+	}
+	sqlite3_close(db);
+	return NULL;
+}
+
+/* A long save lets others write in between: the outbox (outbox.h). */
+static void others_write(void **state)
+{
+	enum { MANY = 12000 };
+	struct folder *f = *state;
+	struct other o = { .f = f };
+	pthread_t thread;
+	struct store_run run = { .packets = 1 };
+	struct store *s = store_open(f->path, &f->diag);
+	assert_true(store_begin(s));
+	for (unsigned i = 0; i < MANY; i++)
+		assert_true(put(s, i, "A"));
+	assert_int_equal(pthread_create(&thread, NULL, write_too, &o), 0);
+	assert_true(store_commit(s, &run));
+	o.over = true;
+	pthread_join(thread, NULL);
+	assert_int_equal(records(s, STORE_DEVICE), MANY);
+	assert_true(o.writes >= 5);
 	store_close(s);
 }
 
@@ -346,6 +466,10 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(comes_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(history, setup, teardown),
+		cmocka_unit_test_setup_teardown(only_what_differs, setup, teardown),
+		cmocka_unit_test_setup_teardown(gone_and_there, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(others_write, setup, teardown),
 		cmocka_unit_test_setup_teardown(unfinished, setup, teardown),
 		cmocka_unit_test_setup_teardown(full_disk, setup, teardown),
 		cmocka_unit_test_setup_teardown(versions, setup, teardown),
