@@ -29,7 +29,7 @@ def written(output):
 def case_replay(program, folder):
     """What is in the streams is what is in the files; the same again is not sent again, also by another sensor's run
     of other forms into a list."""
-    server = chain.Server(folder, "redis").start()
+    server = chain.redis(folder).start()
     client = server.client()
     config = chain.configuration(folder / "c.yml", server.port)
     for turn in ("first", "again"):
@@ -80,7 +80,7 @@ def killed_once(command, client, rng, before):
 
 def case_sensor_kills(program, folder, people="70", kills="50"):
     """A replay that is killed and begun again, often: in the end as if it had been left alone."""
-    server = chain.Server(folder, "redis").start()
+    server = chain.redis(folder).start()
     client = server.client()
     alerts = chain.crowd(folder / "crowd.pcap", int(people))
     # One at a time, so that there is always something left to deliver.
@@ -129,7 +129,7 @@ def kill_servers(server, process, kills, rng, length):
 
 def probed(probe, folder, count, kills, mode, length):
     """Synthetic alerts through outbox and output, while the server is killed again and again."""
-    server = chain.Server(folder, "redis", "appendonly yes", "appendfsync always").start()
+    server = chain.redis(folder, "appendonly yes", "appendfsync always").start()
     config = chain.configuration(folder / "c.yml", server.port, f"mode: {mode}, backoff: {{max: 1s}}")
     rate = max(int(count) // (int(kills) * 3 // 4), 1)
     with open(folder / "result", "w") as result:
@@ -213,7 +213,7 @@ def case_losses(program, folder):
 
 def told(program, folder, config, port, kept, gone):
     """Redis comes: what was kept is there, and the numbers of the rest."""
-    server = chain.Server(folder, "redis", port=port).start()
+    server = chain.redis(folder, port=port).start()
     chain.replay(program, config, folder / "s.db", ward.TOP / "pcaps" / "arp" / "neighbors.pcap")
     client = server.client()
     expect(kept <= {*chain.ids(client, "alert"), *chain.ids(client, "asset")}, "what was kept was not sent")

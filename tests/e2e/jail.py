@@ -161,13 +161,32 @@ def refusals():
     return failed
 
 
+def brokers(pid, folder):
+    """Of each process beside the sensor: it has given up its rights, hears no network and has none of its files."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    wrong = [] if children else ["there is no broker"]
+    hearing = {line.split()[8] for line in Path("/proc/net/packet").read_text().splitlines()[1:]}
+    for child in children:
+        row = status_of(child)
+        wrong += [f"broker: {k} {row.get(k)}" for k, pattern in
+                  {"Uid": r"(?!0\b)(\d+)\t\1\t\1\t\1", "CapEff": "0+", "CapPrm": "0+", "CapBnd": "0+", "NoNewPrivs": "1",
+                   "Seccomp": "2", "Threads": "1"}.items() if not re.fullmatch(pattern, row.get(k, "").strip())]
+        for fd in Path(f"/proc/{child}/fd").iterdir():
+            to = os.readlink(fd)
+            if str(folder) in to or to.removeprefix("socket:[").removesuffix("]") in hearing:
+                wrong.append(f"broker: has {to}")
+    return wrong
+
+
 def sensor():
     """The sensor itself: every thread of it, once it captures, and its end."""
     if "--interface" not in subprocess.run([sys.argv[1], "--help"], capture_output=True, text=True).stdout:
         print("this program captures from no interface: it is not tried")
         return False
     folder = folder_with(("read", "write", "outside"))
-    (folder / "write/c.yml").write_text(f"status.socket: {folder}/write/s.sock\n")
+    # A server that is not there: who may connect is a process beside the sensor.
+    (folder / "write/c.yml").write_text(f"status.socket: {folder}/write/s.sock\n"
+                                        "output.redis.servers: ['redis://127.0.0.1:9']\n")
     process = subprocess.Popen([sys.argv[1], "-i", "ward0", "-j", "2", "-p", ward.TOP / "policies", "-c",
                                 folder / "write/c.yml", "-o", folder / "write", "--state", folder / "write/s.db"],
                                stderr=subprocess.PIPE, text=True)
@@ -176,12 +195,13 @@ def sensor():
     while wrong and time.monotonic() < end and process.poll() is None:
         time.sleep(0.2)
         rows = [status_of(f"{process.pid}/task/{t.name}") for t in tasks.iterdir()]
-        wrong = [f"{len(rows)} threads"] if len(rows) < 4 else []
+        wrong = [f"{len(rows)} threads"] if len(rows) < 5 else []
         wrong += [f"thread {row['Pid']}: {k} {row.get(k)}" for row in rows for k, pattern in
                   {"Uid": r"(?!0\b)(\d+)\t\1\t\1\t\1", "CapEff": "0+", "CapPrm": "0+", "CapBnd": "0+", "NoNewPrivs": "1",
                    "Seccomp": "2", "Seccomp_filters": "2"}.items() if not re.fullmatch(pattern, row.get(k, "").strip())]
     if wrong and process.poll() is not None:
         wrong.append("it ended")
+    wrong += brokers(process.pid, folder)
     process.terminate()
     stderr = process.communicate(timeout=30)[1]
     if process.returncode != 0 or (folder / "write/s.sock").exists() or not (folder / "write/summary.json").exists():

@@ -1,4 +1,5 @@
 """The whole chain of a test: the sensor, its state file, a Redis server, and what is in it in the end."""
+import atexit
 import json
 import os
 import subprocess
@@ -10,11 +11,18 @@ sys.dont_write_bytecode = True
 import ward  # noqa: E402
 from redis_nodes import Client, RedisError, Server, free_port, skip_without_redis  # noqa: E402, F401
 
-sys.path.insert(0, str(ward.TOP / "tools/lib"))
+sys.path.append(str(ward.TOP / "tools/lib"))
 from capture import dicom, net  # noqa: E402
 
 SENSOR = "wardwatch"  # sensor.name, where nothing else is configured
 CLASSES = ("alert", "asset", "health")
+
+
+def redis(folder, *options, port=None):
+    """A server that ends with the test, however that ends; not started."""
+    server = Server(folder, "redis", *options, port=port)
+    atexit.register(server.kill)
+    return server
 
 
 def fail(text):
@@ -91,13 +99,14 @@ def folder():
     return made
 
 
-def crowd(path, people):
+def crowd(path, people, first=0):
     """So many machines that each send a patient in clear over HL7 (high), every second an image archive's association
-    (low), every third a Telnet password (high): as many alerts as all of these, and as many devices as machines and three."""
+    (low), every third a Telnet password (high): as many alerts as all of these, and as many devices as machines and three. first: number of the first, others are others."""
     c = net.Capture()
     lis, pacs, old = (net.Host(f"00:05:69:20:00:{n}", f"10.9.0.{n}") for n in (12, 13, 14))
     for i in range(people):
-        host = net.Host(f"00:01:e3:11:{i >> 8:02x}:{i & 255:02x}", f"10.8.{i >> 8}.{i & 255}")
+        n = first + i
+        host = net.Host(f"00:01:e3:11:{n >> 8:02x}:{n & 255:02x}", f"10.8.{n >> 8}.{n & 255}")
         t = c.tcp(host, lis, 2575)
         t.send(b"\x0bMSH|^~\\&|HIS|X|LAB|X|1||ADT^A01|%d|P|2.5\rPID|1||%d||Other^Person\r\x1c\r" % (i, i))
         t.fin()
