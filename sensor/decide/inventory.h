@@ -74,6 +74,9 @@ const struct device *inventory_held(const struct inventory *inv, struct holder h
  * fn may keep nothing. */
 void inventory_each(const struct inventory *inv, void (*fn)(void *arg, const struct device *d), void *arg);
 size_t inventory_count(const struct inventory *inv);
+/* ATTR_N: how often a value of that attribute became known of a device, or took another's place; of types,
+ * which are judged, how often the judgement changed. */
+const uint64_t *inventory_attr_changes(const struct inventory *inv);
 
 /* A hash of what the device was first known by: its MAC (a virtual or locally administered one with its
  * VLAN), a serial number with its maker or an EUI-64 (told of by another), else its address. So it does not

@@ -116,6 +116,7 @@ static bool one_changes(
 	if (confidence < v->confidence)
 		return false;
 	value_set(n->inv, v, text, confidence, source);
+	n->inv->attr_changes[v->attr]++;
 	return true;
 }
 
@@ -158,6 +159,7 @@ bool value_put(struct device *n, enum attr a, struct bytes text, unsigned confid
 	}
 	if (!value_add(n, a, text, confidence, source))
 		return false;
+	n->inv->attr_changes[a]++;
 	node_root(n)->dirty = true;
 	return true;
 }
@@ -336,7 +338,9 @@ void device_judge(struct device *root)
 		}
 	if (inv->fingerprints)
 		fingerprints_eval(inv->fingerprints, &view.view, present, on_set, &verdict);
+	const char *type = root->type;
 	rank(root, &verdict);
+	inv->attr_changes[ATTR_TYPE] += type && strcmp(type, root->type) != 0;
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------- */

@@ -98,6 +98,11 @@ size_t inventory_count(const struct inventory *inv)
 	return n;
 }
 
+const uint64_t *inventory_attr_changes(const struct inventory *inv)
+{
+	return inv->attr_changes;
+}
+
 /* ---- one device -------------------------------------------------------------------------------------- */
 
 /* The node by which the device was first known; of those of one packet, its MAC. */

@@ -143,6 +143,7 @@ struct inventory {
 	bool has_twins;   /* some address is used in two VLANs by two hosts: there are nodes of one VLAN's */
 	uint64_t fed;     /* records so far */
 	uint64_t changes; /* of devices so far */
+	uint64_t attr_changes[ATTR_N];
 	/* nodes and values count packets through all runs: of earlier ones, and of this one */
 	uint64_t packets_before, packets;
 	const struct event *now;

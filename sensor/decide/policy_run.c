@@ -202,14 +202,20 @@ static void judge_by_rules(struct policy_run *r, const struct event *e)
 	unsigned category = event_schema_category_of(p->schema, e);
 	candidates_find(r->candidates, r->look_at_all ? NULL : p->index[category], r->view);
 	size_t n = p->n_of_category[category];
+	uint64_t held = 0, matched = 0;
 	for (size_t i = 0; (i = candidates_next(r->candidates, i)) < n; i++) {
 		const struct rule *rule = p->of_category[category][i];
-		if ((rule->silent && !rule->n_feeds) || !schedule_holds(rule->schedule, e->ts_ns) ||
-			!rule_holds(rule, event_view_as_view(r->view), NULL))
+		if ((rule->silent && !rule->n_feeds) || !schedule_holds(rule->schedule, e->ts_ns))
 			continue;
+		held++;
+		if (!rule_holds(rule, event_view_as_view(r->view), NULL))
+			continue;
+		matched++;
 		hit(r, rule, e);
 		correlate_match(r->correlate, rule);
 	}
+	r->counters->policy_evaluations += held;
+	r->counters->policy_matches += matched;
 	correlate_event(r, e);
 }
 

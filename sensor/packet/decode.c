@@ -65,6 +65,7 @@ enum decoded walk_llc(struct walk *w)
 
 enum decoded walk_ethernet(struct walk *w)
 {
+	w->layer = LAYER_LINK;
 	if (!walk_has(w, 14))
 		return walk_short(w, 14);
 	struct cur c = cur_of(w->in);
@@ -117,6 +118,7 @@ enum decoded walk_ethertype(struct walk *w, uint16_t type)
 
 enum decoded walk_ip(struct walk *w)
 {
+	w->layer = LAYER_NETWORK;
 	switch (bytes_at(w->in, 0) >> 4) {
 	case 4:
 		return walk_ipv4(w);
@@ -242,10 +244,17 @@ void decode_fini(struct decoder *d)
 	defrag_fini(&d->defrag);
 }
 
-static void count_bad(struct counters *n, enum decoded is)
+static void count_bad(struct counters *n, enum decoded is, enum walk_layer layer)
 {
+	uint64_t *const of_layer[] = { [LAYER_LINK] = &n->malformed_link,
+		[LAYER_NETWORK] = &n->malformed_network,
+		[LAYER_TUNNEL] = &n->malformed_tunnel,
+		[LAYER_TRANSPORT] = &n->malformed_transport };
 	n->packets_other += is == DECODE_OTHER;
-	n->packets_malformed += is == DECODE_MALFORMED;
+	if (is != DECODE_MALFORMED)
+		return;
+	n->packets_malformed++;
+	++*of_layer[layer];
 }
 
 enum decoded decode_frame(struct decoder *d, const struct frame *f, struct packet *p)
@@ -266,13 +275,14 @@ enum decoded decode_frame(struct decoder *d, const struct frame *f, struct packe
 	d->fragment.depth = w.depth;
 	n->packets_cut += p->is_cut || f->data.n < f->wire_bytes;
 	n->fragments += is == DECODE_FRAGMENT;
-	count_bad(n, is);
+	count_bad(n, is, w.layer);
 	return is;
 }
 
 enum decoded decode_join(struct decoder *d, struct packet *p)
 {
 	enum decoded is = DECODE_FRAGMENT;
+	enum walk_layer layer = LAYER_NETWORK;
 	/* The joined datagram may hold a tunnel with a fragment in it: one turn more, as deep as tunnels go.
 	 */
 	while (is == DECODE_FRAGMENT) {
@@ -280,6 +290,7 @@ enum decoded decode_join(struct decoder *d, struct packet *p)
 		struct bytes whole = defrag_add(&d->defrag, p, &d->fragment, &malformed);
 		if (malformed) {
 			is = DECODE_MALFORMED;
+			layer = LAYER_NETWORK;
 			break;
 		}
 		if (!whole.n)
@@ -294,10 +305,11 @@ enum decoded decode_join(struct decoder *d, struct packet *p)
 			return DECODE_OTHER;
 		}
 		is = walk_ip(&w);
+		layer = w.layer;
 		p->is_cut = w.in.n < w.wire;
 		d->fragment.depth = w.depth;
 		d->counters->fragments += is == DECODE_FRAGMENT;
 	}
-	count_bad(d->counters, is);
+	count_bad(d->counters, is, layer);
 	return is;
 }

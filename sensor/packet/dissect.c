@@ -125,10 +125,12 @@ static bool call_pdu(struct dx *x, const struct dissector *d, struct bytes in, b
 	bool ok = d->pdu(x, in);
 	ASSERT(!e->open);
 	struct dx_proto_counters *count = &e->proto[e->dc->proto];
-	if (ok)
+	if (ok) {
 		s->good = true;
-	else if (!is_snapped)
+		count->messages++;
+	} else if (!is_snapped) {
 		count->malformed++;
+	}
 	return ok;
 }
 

@@ -53,8 +53,19 @@ struct dx_conv {
 };
 
 struct dx_proto_counters {
-	uint64_t malformed, junk_bytes, events;
+	uint64_t messages, malformed, junk_bytes, events;
+	uint64_t phi[2][PHI_CLASSES]; /* events with private data of that class; in clear, encrypted */
 };
+
+static inline void dx_proto_add(struct dx_proto_counters *sum, const struct dx_proto_counters *c)
+{
+	sum->messages += c->messages;
+	sum->malformed += c->malformed;
+	sum->junk_bytes += c->junk_bytes;
+	sum->events += c->events;
+	for (unsigned i = 0; i < 2 * PHI_CLASSES; i++)
+		sum->phi[i / PHI_CLASSES][i % PHI_CLASSES] += c->phi[i / PHI_CLASSES][i % PHI_CLASSES];
+}
 
 struct dx_expectation {
 	struct addr ip;

@@ -204,6 +204,7 @@ struct flow *flow_of(struct flows *t, const struct packet *p, enum dir *dir)
 	if (i) {
 		struct flow *old = pool_at(&t->pool, i);
 		if (begins_anew(t, old, dir_of(old, src_is_hi), p)) {
+			t->counters->conversations_closed++;
 			flow_end(t, old);
 			i = 0;
 		}
@@ -391,10 +392,14 @@ void flows_advance(struct flows *t, uint64_t now_ns)
 		if (is_holding(t, f, &since) && since / SECOND + HELD_S < at)
 			stream_overdue(t, f);
 		t->engine->ts_ns = engine_ts;
-		if (f->last_ns / SECOND + idle_s[f->state] < at)
+		if (f->last_ns / SECOND + idle_s[f->state] < at) {
+			bool is_closed = f->state == FLOW_CLOSED || f->state == FLOW_RESET;
+			++*(is_closed ? &t->counters->conversations_closed
+				      : &t->counters->conversations_idle);
 			end_at(t, f, at * SECOND);
-		else
+		} else {
 			wheel_add(&t->wheel, i, due_s(t, f));
+		}
 	}
 	t->engine->turn = TURN_PACKET;
 }

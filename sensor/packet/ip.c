@@ -145,11 +145,13 @@ static enum decoded ip_in_ip(struct walk *w, tunnel *inner)
 
 static enum decoded mpls_in_ip(struct walk *w)
 {
+	w->layer = LAYER_TUNNEL;
 	return walk_mpls(w, 0x8847);
 }
 
 static enum decoded transport(struct walk *w, uint8_t proto)
 {
+	w->layer = LAYER_TRANSPORT;
 	w->p->proto = proto;
 	switch (proto) {
 	case PROTO_TCP:
@@ -207,6 +209,7 @@ enum decoded walk_ipv4(struct walk *w)
 {
 	struct packet *p = w->p;
 	enum decoded is;
+	w->layer = LAYER_NETWORK;
 	if (!walk_has(w, 20))
 		return walk_short(w, 20);
 	walk_at_ip(w);
@@ -320,6 +323,7 @@ enum decoded walk_ipv6(struct walk *w)
 {
 	struct packet *p = w->p;
 	enum decoded is = DECODE_MALFORMED;
+	w->layer = LAYER_NETWORK;
 	if (!walk_has(w, 40))
 		return walk_short(w, 40);
 	walk_at_ip(w);

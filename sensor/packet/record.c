@@ -242,6 +242,13 @@ void ev_bytes(struct dx *x, unsigned field, struct bytes v)
 		put(x, field, FACT_BYTES, v);
 }
 
+static void count_phi(struct dx_engine *e, enum proto container, bool is_encrypted, uint32_t classes)
+{
+	for (unsigned c = PHI_NONE + 1; c < PHI_END; c++)
+		if (classes & PHI_BIT(c))
+			e->proto[container].phi[is_encrypted][c - PHI_NONE - 1]++;
+}
+
 static void write_phi(struct dx *x, enum proto container, uint32_t classes, uint32_t n)
 {
 	struct dx_engine *e = x->engine;
@@ -298,11 +305,14 @@ void ev_end(struct dx *x)
 	if (e->open) {
 		enum proto proto = (enum proto)e->open->proto;
 		uint32_t classes = e->phi, n = e->phi_n;
+		bool is_encrypted = e->open->conv.encrypted;
 		e->proto[proto].events++;
 		e->counters->events++;
 		record_end(e);
-		if (classes && proto < PROTO_DISSECTED)
+		if (classes && proto < PROTO_DISSECTED) {
+			count_phi(e, proto, is_encrypted, classes);
 			write_phi(x, proto, classes, n);
+		}
 	}
 	write_credentials(x);
 }

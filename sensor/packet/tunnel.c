@@ -177,6 +177,7 @@ static enum decoded gre_payload(struct walk *w, uint16_t type, bool has_sequence
 enum decoded walk_gre(struct walk *w)
 {
 	enum { CHECKSUM = 0x8000, ROUTING = 0x4000, KEY = 0x2000, SEQUENCE = 0x1000, ACK = 0x0080 };
+	w->layer = LAYER_TUNNEL;
 	if (!walk_has(w, 4))
 		return walk_short(w, 4);
 	struct cur c = cur_of(w->in);

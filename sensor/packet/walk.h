@@ -10,15 +10,18 @@ enum {
 	ETHER_IPV6 = 0x86dd,
 };
 
+enum walk_layer { LAYER_LINK, LAYER_NETWORK, LAYER_TUNNEL, LAYER_TRANSPORT };
+
 struct walk {
 	struct decoder *d;
 	struct packet *p;
-	struct bytes in; /* from the layer at hand to the end, as captured */
-	size_t wire;     /* as the headers so far say; >= in.n */
-	unsigned depth;  /* encapsulations taken off */
-	unsigned tags;   /* VLAN tags of this Ethernet frame */
-	bool tunneled;   /* since the last Ethernet header a tunnel began: its addresses are the tunnel's ends
-			  */
+	struct bytes in;       /* from the layer at hand to the end, as captured */
+	size_t wire;           /* as the headers so far say; >= in.n */
+	unsigned depth;        /* encapsulations taken off */
+	unsigned tags;         /* VLAN tags of this Ethernet frame */
+	enum walk_layer layer; /* at hand: whose fault it is */
+	bool tunneled; /* since the last Ethernet header a tunnel began: its addresses are the tunnel's ends
+			*/
 };
 
 /* n more bytes are needed and not there: on the wire they were, or not even there. */

@@ -43,6 +43,7 @@ void figures_of_worker(struct figures *f, const struct worker *w)
 	f->used[TABLE_HALVES] = flows->halves.used;
 	f->used[TABLE_STATES] = flows->convs.used;
 	f->used[TABLE_STREAM_MIB] = w->engine.memory.used_kib / 1024;
+	f->stream_kib = w->engine.memory.used_kib;
 	f->used[TABLE_FRAGMENTS] = w->decode.defrag.datagrams.used;
 }
 
@@ -50,6 +51,7 @@ void figures_of_hub(struct figures *f, const struct hub *h)
 {
 	*f = (struct figures){ .counters = h->counters };
 	f->used[TABLE_DEVICES] = inventory_count(h->inventory);
+	memcpy(f->attr_changes, inventory_attr_changes(h->inventory), sizeof f->attr_changes);
 }
 
 /* A reader that sees one new word sees the odd turn before it, or a later one. */

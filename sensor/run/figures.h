@@ -29,7 +29,8 @@ struct figures {
 	struct counters counters;
 	struct dx_proto_counters proto[PROTO_N];
 	uint64_t used[FIGURE_TABLES];
-	uint64_t packets, ring_used, ring_bytes; /* a worker's */
+	uint64_t packets, ring_used, ring_bytes, stream_kib; /* a worker's */
+	uint64_t attr_changes[ATTR_N];                       /* the hub's: inventory.h */
 };
 
 /* All zero at first. */

@@ -1,5 +1,6 @@
 #include "run/metrics.h"
 
+#include "packet/event.h"
 #include "run/shipper.h"
 
 #include <errno.h>
@@ -95,8 +96,46 @@ static void put_alerts(struct out *o, const struct counters *c)
 	for (unsigned l = 0; l < LEVELS; l++)
 		sample(o, "alerts_total", "level", level_name((enum level)l), of_level[l]);
 	alone(o, "alerts_folded_total", "counter", "repeats counted in an earlier alert", c->alerts_folded);
-	alone(o, "alerts_suppressed_total", "counter", "alerts held back by entries of kind: suppressions",
+	alone(o, "policy_suppressed_total", "counter", "alerts held back by entries of kind: suppressions",
 		c->alerts_suppressed);
+}
+
+/* Why a conversation left the table, and why a packet was not read to its end. */
+static void put_reasons(struct out *o, const struct counters *c)
+{
+	const struct {
+		const char *layer, *reason;
+		uint64_t n;
+	} errors[] = { { "link", "unsupported", c->packets_other }, { "link", "cut", c->packets_cut },
+		{ "link", "malformed", c->malformed_link }, { "network", "malformed", c->malformed_network },
+		{ "network", "fragments_lost", c->fragments_lost },
+		{ "network", "fragments_conflicting", c->fragments_conflicting },
+		{ "tunnel", "malformed", c->malformed_tunnel },
+		{ "transport", "malformed", c->malformed_transport },
+		{ "transport", "checksum", c->bad_checksums } };
+	family(o, "decode_errors_total", "counter", "what could not be decoded, by the layer at fault");
+	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
+		put(o, "wardwatch_decode_errors_total{layer=\"%s\",reason=\"%s\"} %llu\n", errors[i].layer,
+			errors[i].reason, (unsigned long long)errors[i].n);
+	family(o, "flow_evictions_total", "counter",
+		"conversations that left the table: silent for long, closed, or to make room");
+	sample(o, "flow_evictions_total", "reason", "idle", c->conversations_idle);
+	sample(o, "flow_evictions_total", "reason", "closed", c->conversations_closed);
+	sample(o, "flow_evictions_total", "reason", "full", c->full_flows);
+}
+
+/* Counters whose metric is called otherwise; NULL: it is part of a family of its own. */
+static const char *metric_of(const struct counter_row *r)
+{
+	static const char *const others[][2] = { { "conversations", "flows_created" },
+		{ "conversations_idle", NULL }, { "conversations_closed", NULL },
+		{ "gap_bytes", "stream_gap_bytes" }, { "malformed_link", NULL },
+		{ "malformed_network", NULL }, { "malformed_tunnel", NULL },
+		{ "malformed_transport", NULL } };
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if (strcmp(others[i][0], r->name) == 0)
+			return others[i][1];
+	return strncmp(r->name, "alerts", 6) == 0 ? NULL : r->name;
 }
 
 static void put_counters(struct out *o, const struct counters *c)
@@ -104,10 +143,11 @@ static void put_counters(struct out *o, const struct counters *c)
 	char name[96];
 	for (size_t i = 0; i < counter_rows_n; i++) {
 		const struct counter_row *r = &counter_rows[i];
-		if (r->is_full || strncmp(r->name, "alerts", 6) == 0)
+		const char *is = r->is_full ? NULL : metric_of(r);
+		if (!is)
 			continue;
-		bool add_unit = strcmp(r->unit, "bytes") == 0 && !ends_in_bytes(r->name);
-		snprintf(name, sizeof name, "%s%s_total", r->name, add_unit ? "_bytes" : "");
+		bool add_unit = strcmp(r->unit, "bytes") == 0 && !ends_in_bytes(is);
+		snprintf(name, sizeof name, "%s%s_total", is, add_unit ? "_bytes" : "");
 		alone(o, name, "counter", r->sentence, counter_get(c, r));
 	}
 	family(o, "limit_reached_total", "counter", "how often a limit of the configuration was reached");
@@ -123,6 +163,8 @@ static void put_protocols(struct out *o, const struct dx_proto_counters *c)
 		const char *name, *help;
 		size_t offset;
 	} rows[] = {
+		{ "dissector_messages_total", "messages that a protocol's dissector has read",
+			offsetof(struct dx_proto_counters, messages) },
 		{ "dissector_events_total", "events of a protocol's dissector",
 			offsetof(struct dx_proto_counters, events) },
 		{ "dissector_errors_total", "messages that a protocol's dissector called malformed",
@@ -140,6 +182,45 @@ static void put_protocols(struct out *o, const struct dx_proto_counters *c)
 	}
 }
 
+/* Whether anything private can be in a protocol: the others would be rows of zeros. */
+static bool may_hold_phi(unsigned proto, const struct dx_proto_counters *c)
+{
+	const struct field *f = dissectors[proto]->fields;
+	bool may = false;
+	for (; f && f->name; f++)
+		may = may || privacy_is_phi(f->privacy);
+	for (unsigned i = 0; i < PHI_CLASSES; i++)
+		may = may || c->phi[0][i] || c->phi[1][i];
+	return may;
+}
+
+static void put_phi(struct out *o, const struct dx_proto_counters *c)
+{
+	family(o, "phi_detections_total", "counter", "events with private data of a class");
+	for (unsigned p = 0; c && p < PROTO_DISSECTED; p++) {
+		if (!may_hold_phi(p, &c[p]))
+			continue;
+		for (unsigned i = 0; i < 2 * PHI_CLASSES; i++)
+			put(o,
+				"wardwatch_phi_detections_total{class=\"%s\",protocol=\"%s\",encrypted=\"%"
+				"s\"} "
+				"%llu\n",
+				phi_name((enum privacy)(PHI_NONE + 1 + i % PHI_CLASSES)), dissectors[p]->name,
+				i < PHI_CLASSES ? "false" : "true",
+				(unsigned long long)c[p].phi[i / PHI_CLASSES][i % PHI_CLASSES]);
+	}
+}
+
+static void put_changes(struct out *o, const uint64_t *changes)
+{
+	if (!changes)
+		return;
+	family(o, "device_changes_total", "counter",
+		"values of an attribute that became known of a device, or took another's place");
+	for (unsigned a = 0; a < ATTR_N; a++)
+		sample(o, "device_changes_total", "attribute", attr_rows[a].name, changes[a]);
+}
+
 /* One family over an array of structs, a uint64_t of each. */
 struct column {
 	const char *name, *type, *help;
@@ -151,6 +232,27 @@ static uint64_t cell(const void *rows, size_t size, size_t i, size_t offset)
 	uint64_t v;
 	memcpy(&v, (const char *)rows + i * size + offset, sizeof v);
 	return v;
+}
+
+static void put_drops(struct out *o, const struct vitals *v)
+{
+	static const struct column reasons[] = {
+		{ .name = "kernel", .offset = offsetof(struct vitals_interface, dropped) },
+		{ .name = "ring", .offset = offsetof(struct vitals_interface, unheard) },
+		{ .name = "parse", .offset = offsetof(struct vitals_interface, malformed) },
+	};
+	family(o, "capture_drops_total", "counter",
+		"packets that were not read (kernel), whose events found no room on the way to the judging "
+		"side "
+		"(ring: events_lost_total counts those), or whose headers contradict themselves (parse)");
+	for (size_t i = 0; i < v->n_interfaces; i++)
+		for (size_t k = 0; k < sizeof reasons / sizeof *reasons; k++) {
+			put(o, "wardwatch_capture_drops_total{interface=\"");
+			put_text(o, v->interfaces[i].name, true);
+			put(o, "\",reason=\"%s\"} %llu\n", reasons[k].name,
+				(unsigned long long)cell(
+					v->interfaces, sizeof *v->interfaces, i, reasons[k].offset));
+		}
 }
 
 static void put_interfaces(struct out *o, const struct vitals *v)
@@ -169,12 +271,7 @@ static void put_interfaces(struct out *o, const struct vitals *v)
 			sample(o, columns[k].name, "interface", v->interfaces[i].name,
 				cell(v->interfaces, sizeof *v->interfaces, i, columns[k].offset));
 	}
-	family(o, "capture_drops_total", "counter", "packets that were not looked at");
-	for (size_t i = 0; i < v->n_interfaces; i++) {
-		put(o, "wardwatch_capture_drops_total{interface=\"");
-		put_text(o, v->interfaces[i].name, true);
-		put(o, "\",reason=\"kernel\"} %llu\n", (unsigned long long)v->interfaces[i].dropped);
-	}
+	put_drops(o, v);
 	family(o, "capture_up", "gauge", "1: the interface's link is up");
 	for (size_t i = 0; i < v->n_interfaces; i++)
 		sample(o, "capture_up", "interface", v->interfaces[i].name, v->interfaces[i].is_up);
@@ -221,12 +318,17 @@ static void put_tables(struct out *o, const struct vitals *v)
 
 static void put_self(struct out *o, const struct vitals *v)
 {
-	family(o, "build_info", "gauge", "always 1; the version of the sensor");
-	sample(o, "build_info", "version", WW_VERSION, 1);
+	family(o, "build_info", "gauge",
+		"always 1; the version of the sensor, and the commit it was built from");
+	put(o, "wardwatch_build_info{version=\"" WW_VERSION "\",commit=\"" WW_COMMIT "\"} 1\n");
 	family(o, "start_timestamp_seconds", "gauge", "when the sensor was started");
 	seconds(o, "start_timestamp_seconds", NULL, NULL, v->started_ns);
 	family(o, "last_packet_timestamp_seconds", "gauge", "time of the last packet, 0 before the first");
 	seconds(o, "last_packet_timestamp_seconds", NULL, NULL, v->last_packet_ns);
+	alone(o, "flows_active", "gauge", "conversations in the table", v->flows);
+	alone(o, "stream_reassembly_memory_bytes", "gauge",
+		"memory in use for parts of messages and for segments that wait for one before them",
+		v->stream_bytes);
 	alone(o, "devices", "gauge", "devices in the inventory", v->devices);
 	family(o, "memory_bytes", "gauge",
 		"bytes that tables take at most, mapped at start, and the kernel's buffers of packets");
@@ -304,8 +406,11 @@ size_t metrics_text(const struct vitals *v, char *out, size_t cap)
 	put_workers(&o, v);
 	put_tables(&o, v);
 	put_alerts(&o, v->counters);
+	put_reasons(&o, v->counters);
 	put_counters(&o, v->counters);
 	put_protocols(&o, v->proto);
+	put_phi(&o, v->proto);
+	put_changes(&o, v->attr_changes);
 	if (v->shipping) {
 		put_outbox(&o, v->shipping, v->now_ns);
 		put_outputs(&o, v->shipping);

@@ -338,6 +338,8 @@ static size_t interfaces(void *arg, struct vitals_interface *out, size_t cap)
 			out[i].packets += link->packets;
 			out[i].bytes += link->bytes;
 			out[i].dropped += link->dropped;
+			out[i].unheard += link->unheard;
+			out[i].malformed += link->malformed;
 			out[i].last_packet_ns = last > out[i].last_packet_ns ? last : out[i].last_packet_ns;
 		}
 	}

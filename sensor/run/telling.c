@@ -29,6 +29,7 @@ struct telling {
 	/* what the vitals of the call in hand point to */
 	struct counters counters;
 	struct dx_proto_counters proto[PROTO_N];
+	uint64_t stream_kib;
 	struct vitals_interface interfaces[TELLING_INTERFACES];
 	struct vitals_worker worker_rows[TELLING_WORKERS];
 	struct vitals_table tables[FIGURE_TABLES];
@@ -50,13 +51,11 @@ static void look(struct source *s, const struct board *b)
 static void add(struct telling *t, const struct figures *f)
 {
 	counters_add(&t->counters, &f->counters);
-	for (size_t p = 0; p < PROTO_N; p++) {
-		t->proto[p].events += f->proto[p].events;
-		t->proto[p].malformed += f->proto[p].malformed;
-		t->proto[p].junk_bytes += f->proto[p].junk_bytes;
-	}
+	for (size_t p = 0; p < PROTO_N; p++)
+		dx_proto_add(&t->proto[p], &f->proto[p]);
 	for (size_t i = 0; i < FIGURE_TABLES; i++)
 		t->tables[i].used += f->used[i];
+	t->stream_kib += f->stream_kib;
 }
 
 static void fill(void *arg, struct vitals *v)
@@ -65,6 +64,7 @@ static void fill(void *arg, struct vitals *v)
 	const struct telling_setup *s = &t->setup;
 	t->counters = (struct counters){ 0 };
 	memset(t->proto, 0, sizeof t->proto);
+	t->stream_kib = 0;
 	for (unsigned i = 0; i < FIGURE_TABLES; i++)
 		t->tables[i] = (struct vitals_table){ .name = figure_table_name(i),
 			.capacity =
@@ -88,7 +88,10 @@ static void fill(void *arg, struct vitals *v)
 		.n_workers = s->n_workers,
 		.tables = t->tables,
 		.n_tables = FIGURE_TABLES,
+		.flows = t->tables[TABLE_FLOWS].used,
+		.stream_bytes = t->stream_kib << 10,
 		.devices = t->hub.figures.used[TABLE_DEVICES],
+		.attr_changes = t->hub.figures.attr_changes,
 		.memory = t->memory,
 		.rules = t->rules,
 		.rules_left_out = t->rules_left_out,

@@ -16,6 +16,8 @@ struct vitals_interface {
 	bool is_up;
 	uint64_t packets, bytes;
 	uint64_t dropped;        /* by the kernel, for want of room in the capture's buffer */
+	uint64_t unheard;        /* read, but some of what they said found no room on the way to the hub */
+	uint64_t malformed;      /* read, with headers that contradict themselves */
 	uint64_t last_packet_ns; /* since 1970; 0: none yet */
 };
 
@@ -44,7 +46,9 @@ struct vitals {
 	size_t n_workers;
 	const struct vitals_table *tables;
 	size_t n_tables;
+	uint64_t flows, stream_bytes; /* conversations; bytes that wait for what is missing before them */
 	uint64_t devices;
+	const uint64_t *attr_changes; /* ATTR_N (decide/inventory.h); NULL: not known */
 	struct memory memory;
 	uint64_t rules, rules_left_out;
 	uint64_t policies_read_ns;              /* since 1970: when the rules in force were loaded */

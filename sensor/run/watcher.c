@@ -37,7 +37,12 @@ static void on_frame(void *arg, const struct frame *f)
 	atomic_store_explicit(&link->last_ns, f->ts_ns, memory_order_relaxed);
 	struct frame steady = *f;
 	steady.ts_ns = steadied(w, f->ts_ns);
+	uint64_t lost = w->worker.counters.events_lost, malformed = w->worker.seen.packets_malformed;
 	worker_packet(&w->worker, &steady);
+	if (w->worker.counters.events_lost != lost)
+		grow(&link->unheard, 1);
+	if (w->worker.seen.packets_malformed != malformed)
+		grow(&link->malformed, 1);
 }
 
 /* Live the record is lost, and counted. At the end there is nothing else to do than to wait for the hub. */

@@ -20,7 +20,7 @@
 
 /* What a worker saw of an interface, for the telling thread: written by the one, read by the other. */
 struct link {
-	_Atomic uint64_t packets, bytes, last_ns, dropped;
+	_Atomic uint64_t packets, bytes, last_ns, dropped, unheard, malformed;
 	_Atomic bool is_up;
 };
 

@@ -12,11 +12,8 @@ static void add_counters(const struct worker *w, struct counters *c)
 void worker_add(const struct worker *w, struct counters *c, struct dx_proto_counters proto[PROTO_N])
 {
 	add_counters(w, c);
-	for (unsigned p = 0; p < PROTO_N; p++) {
-		proto[p].malformed += w->engine.proto[p].malformed;
-		proto[p].events += w->engine.proto[p].events;
-		proto[p].junk_bytes += w->engine.proto[p].junk_bytes;
-	}
+	for (unsigned p = 0; p < PROTO_N; p++)
+		dx_proto_add(&proto[p], &w->engine.proto[p]);
 }
 
 static bool tell_counters(struct worker *w, enum turn turn)

@@ -459,6 +459,34 @@ static void counts(void **state)
 	assert_int_equal(counters.packets_cut, 1);
 	assert_int_equal(counters.packets_other, 1);
 	assert_int_equal(counters.packets_malformed, 1);
+	assert_int_equal(counters.malformed_link, 1);
+}
+
+/* Whose fault it is: of a tunnel's inner packet its own layers'. */
+static void counts_by_layer(void **state)
+{
+	static const char *const frames[][5] = {
+		{ HI, TCP, "5500 0030 0000 0000 40 06 0000 0a000001 0a000002", ETH("0800") },
+		{ "1388 1389 00000001 00000002", IP4("06"), ETH("0800") },
+		{ "0003 0800", IP4("2f"), ETH("0800") },
+		{ "1388 1389 00000001 00000002", IP4("06"), "0000 0800", IP4("2f"), ETH("0800") },
+		{ "1388", ETH("0003") },
+	};
+	(void)state;
+	struct counters before = counters;
+	for (size_t i = 0; i < sizeof frames / sizeof *frames; i++) {
+		const char *layers[6] = { 0 };
+		struct wire w;
+		struct packet p;
+		memcpy(layers, frames[i], sizeof frames[i]);
+		wire_build(&w, layers);
+		decode(1, w.b, w.n, w.n, &p);
+	}
+	assert_int_equal(counters.packets_malformed - before.packets_malformed, 5);
+	assert_int_equal(counters.malformed_network - before.malformed_network, 1);
+	assert_int_equal(counters.malformed_transport - before.malformed_transport, 2);
+	assert_int_equal(counters.malformed_tunnel - before.malformed_tunnel, 1);
+	assert_int_equal(counters.malformed_link - before.malformed_link, 1);
 }
 
 int main(void)
@@ -473,6 +501,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(time_never_goes_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(checksums, setup, teardown),
 		cmocka_unit_test_setup_teardown(counts, setup, teardown),
+		cmocka_unit_test_setup_teardown(counts_by_layer, setup, teardown),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	return failed != 0;

@@ -206,6 +206,7 @@ static void hostile(void **state)
 	assert_int_equal(give4(8, 0, true), DECODE_MALFORMED);
 	assert_int_equal(give6(65528, 40, false), DECODE_MALFORMED);
 	assert_int_equal(counters.packets_malformed, 4);
+	assert_int_equal(counters.malformed_network, 4);
 	/* teardrop: the last fragment ends inside the first */
 	assert_int_equal(give4(0, 40, true), FRAGMENT);
 	assert_int_equal(give4(24, 4, false), FRAGMENT);

@@ -185,6 +185,19 @@ static void is_conflict(
 }
 
 /* Who claims an address that another holds is the source, with its own address where one is known. */
+static void test_counts_changes(void **state)
+{
+	struct world *w = *state;
+	const uint64_t *n = inventory_attr_changes(w->inv);
+	uint64_t before = n[ATTR_MODEL];
+	says(w, "10.0.0.5", CT, ATTR_MODEL, "SOMATOM");
+	says(w, "10.0.0.5", CT, ATTR_MODEL, "SOMATOM");
+	assert_int_equal(n[ATTR_MODEL] - before, 1);
+	says(w, "10.0.0.5", CT, ATTR_MODEL, "DISCOVERY MR750");
+	assert_int_equal(n[ATTR_MODEL] - before, 2);
+	assert_int_equal(n[ATTR_SERIAL], 0);
+}
+
 static void test_conflict_names_the_claimant(void **state)
 {
 	struct world *w = *state;
@@ -596,6 +609,7 @@ int main(void)
 		T(test_same_address_in_two_vlans),
 		T(test_same_address_in_two_vlans_without_arp),
 		T(test_arp_spoof),
+		T(test_counts_changes),
 		T(test_conflict_names_the_claimant),
 		T(test_lease),
 		T(test_replaced_after_silence),

@@ -31,7 +31,23 @@ static void values(void **state)
 		"\nwardwatch_capture_drops_total{interface=\"eth1\",reason=\"kernel\"} 12\n",
 		"\nwardwatch_capture_up{interface=\"a\\\"b\\\\c\\nd\"} 0\n",
 		"\nwardwatch_capture_last_packet_timestamp_seconds{interface=\"eth1\"} 1764000099.250\n",
-		"\nwardwatch_build_info{version=\"" WW_VERSION "\"} 1\n",
+		"\nwardwatch_build_info{version=\"" WW_VERSION "\",commit=\"",
+		"\nwardwatch_capture_drops_total{interface=\"eth1\",reason=\"ring\"} 5\n",
+		"\nwardwatch_capture_drops_total{interface=\"eth1\",reason=\"parse\"} 7\n",
+		"\nwardwatch_decode_errors_total{layer=\"tunnel\",reason=\"malformed\"} ",
+		"\nwardwatch_flow_evictions_total{reason=\"full\"} ",
+		"\nwardwatch_flows_created_total ",
+		"\nwardwatch_flows_active 1234\n",
+		"\nwardwatch_stream_gap_bytes_total ",
+		"\nwardwatch_stream_reassembly_memory_bytes 65536\n",
+		"\nwardwatch_policy_evaluations_total ",
+		"\nwardwatch_policy_matches_total ",
+		"\nwardwatch_policy_suppressed_total ",
+		"\nwardwatch_dissector_messages_total{protocol=\"hl7\"} 9\n",
+		"\nwardwatch_phi_detections_total{class=\"patient_name\",protocol=\"hl7\",encrypted="
+		"\"false\"} 21\n",
+		"\nwardwatch_phi_detections_total{class=\"mrn\",protocol=\"dicom\",encrypted=\"true\"} 0\n",
+		"\nwardwatch_device_changes_total{attribute=\"manufacturer\"} 100\n",
 		"\nwardwatch_worker_packets_total{worker=\"2\"} 400\n",
 		"\nwardwatch_policy_reload_success 1\n",
 		"\nwardwatch_dissector_errors_total{protocol=\"hl7\"} 2\n",
@@ -65,7 +81,7 @@ static void most(void **state)
 	struct vitals v = *vitals_sample();
 	for (size_t i = 0; i < 64; i++)
 		interfaces[i] = (struct vitals_interface){ "fifteen-letters", true, UINT64_MAX, UINT64_MAX,
-			UINT64_MAX, UINT64_MAX };
+			UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX };
 	v.interfaces = interfaces;
 	v.workers = workers;
 	v.n_interfaces = v.n_workers = 64;

@@ -396,6 +396,8 @@ static void folding(void **state)
 		c.alerts_informational + c.alerts_low + c.alerts_medium + c.alerts_high + c.alerts_critical,
 		5);
 	assert_int_equal(c.alerts_folded, 10);
+	assert_int_equal(c.policy_matches, 13);
+	assert_true(c.policy_evaluations >= 13);
 	policy_stop(r);
 	policy_free(p);
 }

@@ -88,6 +88,14 @@ static void more_patients_than_fields(void **state)
 	(void)state;
 	tell_patients(400); /* event_facts is 255 */
 	assert_int_equal(t.values, 400);
+	const uint64_t(*phi)[PHI_CLASSES] = t.engine.proto[t.dc.proto].phi;
+	assert_int_equal(phi[0][PHI_PATIENT_NAME - PHI_NONE - 1], 1); /* an event */
+	assert_int_equal(phi[1][PHI_PATIENT_NAME - PHI_NONE - 1], 0);
+	t.conv.encrypted = true;
+	tell_patients(1);
+	t.conv.encrypted = false;
+	assert_int_equal(phi[1][PHI_PATIENT_NAME - PHI_NONE - 1], 1);
+	assert_int_equal(phi[0][PHI_MRN - PHI_NONE - 1], 0);
 	assert_int_equal(t.flags & EVENT_PHI_LOST, 0);
 	assert_true(bytes_is(mask_text(t.mask, bytes_str("familyname399")), "[masked]"));
 	assert_true(bytes_is(mask_text(t.mask, bytes_str("ct-01")), "ct-01"));

@@ -133,9 +133,11 @@ static void post_all(struct scene *s, uint64_t packets)
 	f.counters.packets = packets;
 	f.proto[0].events = 2;
 	f.used[TABLE_FLOWS] = 5;
+	f.stream_kib = 3;
 	board_post(&s->workers[0], &f);
 	board_post(&s->workers[1], &f);
 	struct figures h = { .used = { [TABLE_DEVICES] = 7 } };
+	h.attr_changes[ATTR_SERIAL] = 8;
 	h.counters.alerts = h.counters.alerts_high = 3;
 	board_post(&s->hub, &h);
 }
@@ -172,7 +174,9 @@ static void told(void **state)
 		"wardwatch_worker_packets_total{worker=\"2\"} 100",
 		"wardwatch_capture_packets_total{interface=\"eth1\"} 9", "wardwatch_policy_rules 432",
 		"wardwatch_policy_reload_success 0", "wardwatch_last_packet_timestamp_seconds 1764000000.000",
-		"wardwatch_dissector_events_total{protocol=\"dicom\"} 4" };
+		"wardwatch_dissector_events_total{protocol=\"dicom\"} 4", "wardwatch_flows_active 10",
+		"wardwatch_stream_reassembly_memory_bytes 6144",
+		"wardwatch_device_changes_total{attribute=\"serial\"} 8" };
 	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
 		snprintf(line, sizeof line, "\n%s\n", lines[i]);
 		if (!strstr(file_text(&s), line))

@@ -82,15 +82,20 @@ static void they_need_less_room_than_an_event(void **state)
 	assert_int_equal(counters_in(&s->w.ring), 1);
 }
 
-/* A connection attempt from one of so many hosts, and an ARP question. */
-static void syn(struct worker *w, uint8_t host)
+/* A connection attempt from one of so many hosts, or its reset, and an ARP question. */
+static void tcp(struct worker *w, uint8_t host, uint8_t flags)
 {
 	uint8_t b[54] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 0, 40, 0, 1, 0, 0, 64, 6, 0, 0,
-		10, 0, 0, host, 10, 0, 1, 1, 0x40, 0, 0x1f, 0x90, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 0xff,
+		10, 0, 0, host, 10, 0, 1, 1, 0x40, 0, 0x1f, 0x90, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, flags, 0xff,
 		0xff };
 	worker_packet(
 		w, &(struct frame){
 			   .ts_ns = SECOND, .data = bytes_of(b, sizeof b), .wire_bytes = 54, .linktype = 1 });
+}
+
+static void syn(struct worker *w, uint8_t host)
+{
+	tcp(w, host, 2);
 }
 
 static void arp(struct worker *w)
@@ -120,11 +125,31 @@ static void a_flood_leaves_room_for_what_is_said(void **state)
 	assert_true(s->w.ring.head > before);
 }
 
+/* Silent for long, closed, or gone to make room: of each conversation one of the three. */
+static void ends_are_counted(void **state)
+{
+	struct scene *s = *state;
+	const struct counters *c = &s->w.counters;
+	syn(&s->w, 1);
+	syn(&s->w, 2);
+	tcp(&s->w, 2, 4);
+	worker_idle(&s->w, 3 * SECOND);
+	assert_int_equal(c->conversations_idle + c->conversations_closed, 0);
+	worker_idle(&s->w, 30 * SECOND);
+	assert_int_equal(c->conversations_closed, 1);
+	assert_int_equal(c->conversations_idle, 0);
+	worker_idle(&s->w, 300 * SECOND);
+	assert_int_equal(c->conversations_closed, 1);
+	assert_int_equal(c->conversations_idle, 1);
+	assert_int_equal(c->conversations_ended, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_full_ring_delays_the_counters, setup, teardown),
 		cmocka_unit_test_setup_teardown(they_need_less_room_than_an_event, setup, teardown),
+		cmocka_unit_test_setup_teardown(ends_are_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_flood_leaves_room_for_what_is_said, setup, teardown),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
