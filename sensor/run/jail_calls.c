@@ -169,8 +169,8 @@ static bool allow_files(scmp_filter_ctx f)
 static bool allow_given_sockets(scmp_filter_ctx f)
 {
 	return add_all(f, SCMP_ACT_ALLOW,
-		CALLS(C(recvfrom), C(recvmsg), C(sendto), C(accept), C(accept4), C(shutdown), C(getsockopt),
-			C(setsockopt), C(getsockname), C(getpeername))) &&
+		       CALLS(C(recvfrom), C(recvmsg), C(sendto), C(accept), C(accept4), C(shutdown),
+			       C(getsockopt), C(setsockopt), C(getsockname), C(getpeername))) &&
 	       add_when(f, SCMP_ACT_ALLOW, C(ioctl), 1, SIOCOUTQ);
 }
 
