@@ -1,5 +1,7 @@
 #include "run/filer.h"
 
+#include "run/thread_name.h"
+
 #include <errno.h>
 #include <string.h>
 #include <time.h>
@@ -33,6 +35,7 @@ static void look_at_files(struct filer *f)
 static void *file(void *arg)
 {
 	struct filer *f = arg;
+	thread_name("ww-file", 0);
 	bool fine = f->begin(f->arg);
 	while (fine && !f->is_over) {
 		fine = write_lines(f);

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -97,6 +98,43 @@ def syns(path, count):
     write(path, [(0, segment(i, i, SYN, 0, 0, b"")) for i in range(1, count + 1)])
 
 
+def metric_of(text, name, **labels):
+    """Of one sample."""
+    found = [float(v) for at, v in re.findall(rf"^{name}{{([^}}]*)}} (\S+)$", text, re.M)
+             if all(f'{k}="{w}"' in at for k, w in labels.items())]
+    return found[0] if len(found) == 1 else found
+
+
+def drops_have_reasons(net, program, folder):
+    """A burst that the kernel holds and the ring does not; and packets that nobody can read."""
+    count, bad = 20000, 50
+    syns(folder / "burst.pcap", count)
+    s = service.Sensor(net, program, folder / "drops", POLICIES, 1, "limits: {ring_kib: 256}\n")
+    s.process.send_signal(signal.SIGSTOP)
+    send(net, count, 0, folder / "burst.pcap").wait()
+    s.process.send_signal(signal.SIGCONT)
+    check("the burst is read", s.wait(lambda: figures(s)[0] == count), figures(s)[:2])
+    frame = bytes(12) + b"\x08\x00" + b"\x55" + bytes(39)  # IPv4 of version 5
+    (folder / "bad.pcap").write_bytes(bytes(24) + struct.pack("<IIII", 0, 0, len(frame), len(frame)) + frame)
+    send(net, bad, 500, folder / "bad.pcap").wait()
+    check("and what is malformed", s.wait(lambda: figures(s)[0] == count + bad), figures(s)[:2])
+    send(net, 800, 2000).wait()
+    check("and the ward", s.wait(lambda: figures(s)[0] == count + bad + 800), figures(s)[:2])
+    ended(s)
+    text, at_end = (s.folder / "m.prom").read_text(), summary(s)
+    kernel, ring, parse = (metric_of(text, "wardwatch_capture_drops_total", interface="far", reason=reason)
+                           for reason in ("kernel", "ring", "parse"))
+    check("at the ring", kernel == 0 < ring <= at_end["events_lost"], f"{kernel} {ring} {at_end['events_lost']}")
+    check("and in parsing", parse == bad == metric_of(text, "wardwatch_decode_errors_total", layer="network",
+                                                      reason="malformed"), parse)
+    names = metric_of(text, "wardwatch_phi_detections_total", protocol="hl7", encrypted="false", **{"class": "patient_name"})
+    check("private data by class", names > 0, names)
+    models = metric_of(text, "wardwatch_device_changes_total", attribute="model")
+    check("changes by attribute", models > 0, models)
+    check("rules", 0 < metric(text, "wardwatch_policy_matches_total") <= metric(text, "wardwatch_policy_evaluations_total"))
+    check("conversations", metric(text, "wardwatch_flows_created_total") == at_end["conversations"] > count, at_end)
+
+
 def end_drains(net, program, folder):
     """What came before SIGTERM counts, and so do all conversations, though their ends are more than the ring holds."""
     count = 3000
@@ -147,7 +185,7 @@ def main():
         ward.skip(f"no network namespaces here: {e}")
     try:
         with tempfile.TemporaryDirectory() as name:
-            for test in (lost_is_told, end_drains, reload_loses_nothing):
+            for test in (lost_is_told, drops_have_reasons, end_drains, reload_loses_nothing):
                 from_s = time.monotonic()
                 test(net, program, Path(name))
                 print(f"{test.__name__}: {time.monotonic() - from_s:.1f} s", flush=True)

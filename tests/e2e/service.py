@@ -228,7 +228,7 @@ def threads(pid):
 
 def gone(net, program, folder):
     s = Sensor(net, program, folder / "gone", ward.TOP / "policies")
-    check("threads have names", s.wait(lambda: {"ww-tell", "ww-work-1", "ww-work-2", "wardwatch"} <= set(threads(s.pid()))),
+    check("threads have names", s.wait(lambda: {"ww-tell", "ww-file", "ww-work-1", "ww-work-2", "wardwatch"} <= set(threads(s.pid()))),
           threads(s.pid()))
     net.ip("-n", net.name, "link", "set", "far", "down")
     time.sleep(0.5)
