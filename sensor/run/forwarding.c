@@ -42,6 +42,8 @@ static bool copy(char *to, size_t most, const char *from, size_t n)
 static bool host_and_port(struct forwarding_server *s, const char *text, const char *default_port)
 {
 	size_t n = strcspn(text, "/");
+	if (strchr(text, '@'))
+		return false;
 	if (strlen(text + n) > 1)
 		return false;
 	const char *end = *text == '[' ? memchr(text, ']', n) : memchr(text, ':', n);
@@ -70,6 +72,13 @@ static const struct scheme *scheme_of(const struct scheme *list, const char *url
 	return list->name ? list : NULL;
 }
 
+/* Who writes a password into an address would else read it in the log. */
+static const char *without_login(const char *url)
+{
+	const char *at = strrchr(url, '@');
+	return at ? at + 1 : url;
+}
+
 static bool redis_server(struct forwarding_server *s, const char *url, bool may_be_bare, struct diag *d)
 {
 	const struct scheme *scheme = scheme_of(redis_schemes, url);
@@ -85,8 +94,8 @@ static bool redis_server(struct forwarding_server *s, const char *url, bool may_
 	if (!fine)
 		diag_add(d, DIAG_ERROR, "-", 0, 0, "C033",
 			"%s is no Redis server: write redis://HOST:PORT, rediss://HOST:PORT for TLS, or "
-			"unix:///PATH",
-			url);
+			"unix:///PATH; a login goes into output.redis.auth",
+			without_login(url));
 	return fine;
 }
 
@@ -212,7 +221,8 @@ static bool syslog_server(struct forwarding *f, const struct scheme **scheme, st
 		return true;
 	}
 	diag_add(d, DIAG_ERROR, "-", 0, 0, "C033",
-		"%s is no syslog server: write tls://HOST:6514, tcp://HOST:514 or udp://HOST:514", url);
+		"%s is no syslog server: write tls://HOST:6514, tcp://HOST:514 or udp://HOST:514",
+		without_login(url));
 	return false;
 }
 
