@@ -107,7 +107,7 @@ def metric_of(text, name, **labels):
 
 def drops_have_reasons(net, program, folder):
     """A burst that the kernel holds and the ring does not; and packets that nobody can read."""
-    count, bad = 8000, 50  # their ends are decided within the end's ten seconds also under a sanitizer
+    count, bad = 3000, 50  # their ends are decided within the end's ten seconds also under a sanitizer
     syns(folder / "burst.pcap", count)
     s = service.Sensor(net, program, folder / "drops", POLICIES, 1, "limits: {ring_kib: 256}\n")
     s.process.send_signal(signal.SIGSTOP)
