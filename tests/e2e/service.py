@@ -172,7 +172,7 @@ def replayed(net, program, folder):
     if not sanitized(program):
         tasks = [dict(line.split(":", 1) for line in open(t)) for t in
                  map(str, Path(f"/proc/{s.pid()}/task").glob("*/status"))]
-        check("every thread has a filter", len(tasks) == 4 and all(t["Seccomp"].strip() == "2" for t in tasks), tasks)
+        check("every thread has a filter", len(tasks) == 5 and all(t["Seccomp"].strip() == "2" for t in tasks), tasks)
     check("all packets are counted", s.wait(lambda: counter(s, "packets") == 800), s.said())
     check("the last packet's time stays a packet's", s.wait(lambda: s.status()["idle_seconds"] >= 2, 6), s.status())
     code, took = s.end()
