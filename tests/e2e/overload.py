@@ -38,7 +38,7 @@ for i in range(count):
 """
 WARD = ward.TOP / "pcaps" / "ward.pcap"
 POLICIES = ward.TOP / "policies"
-LAST = 100  # packets whose events a small ring holds, should the hub come to nothing before them
+LAST = 30  # packets whose events a small ring holds, should the hub come to nothing before them
 
 
 def send(net, count, a_second=0, capture=WARD):
@@ -139,7 +139,7 @@ def end_drains(net, program, folder):
     """What came before SIGTERM counts, and so do all conversations, though their ends are more than the ring holds."""
     count = 1500
     syns(folder / "syns.pcap", count)
-    s = service.Sensor(net, program, folder / "drain", POLICIES, 1, "limits: {ring_kib: 256}\n")
+    s = service.Sensor(net, program, folder / "drain", POLICIES, 1, "limits: {ring_kib: 512}\n")
     send(net, count, 2000, folder / "syns.pcap").wait()
     check("the connections are seen", s.wait(lambda: figures(s)[0] == count), figures(s)[:2])
     before = figures(s)[2]["counters"]["events_lost"]
