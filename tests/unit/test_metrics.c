@@ -44,8 +44,7 @@ static void values(void **state)
 		"\nwardwatch_policy_matches_total ",
 		"\nwardwatch_policy_suppressed_total ",
 		"\nwardwatch_dissector_messages_total{protocol=\"hl7\"} 9\n",
-		"\nwardwatch_phi_detections_total{class=\"patient_name\",protocol=\"hl7\",encrypted="
-		"\"false\"} 21\n",
+		"{class=\"patient_name\",protocol=\"hl7\",encrypted=\"false\"} 21\n",
 		"\nwardwatch_phi_detections_total{class=\"mrn\",protocol=\"dicom\",encrypted=\"true\"} 0\n",
 		"\nwardwatch_device_changes_total{attribute=\"manufacturer\"} 100\n",
 		"\nwardwatch_worker_packets_total{worker=\"2\"} 400\n",
