@@ -132,23 +132,33 @@ void hello_again(struct redis *r)
 	step(r);
 }
 
-/* The server has lost what it had acknowledged: offered again from the first that is missing. True: so it is.
- */
-static bool find_loss(struct redis *r, uint8_t key)
+/* Where to begin again when this stream has lost entries: at its first that is missing, or earlier where
+ * other streams, which will have lost theirs with it, have what is remembered (what is still there is found
+ * when it is looked up), or what is under way. 0: further back than is remembered. */
+static uint64_t first_to_repeat(const struct redis *r, uint8_t key)
 {
-	struct key *k = &r->keys[key];
 	uint64_t first = UINT64_MAX;
-	if (id_cmp(k->top, k->acked) >= 0)
-		return false;
 	bool is_covered = false; /* some of what is still there is remembered: then all that is not there */
 	for (uint32_t i = 0; i < r->history_n; i++) {
 		const struct acked *a = &r->history[i];
-		if (a->key == key && id_cmp(a->id, k->top) <= 0)
+		if (a->key == key && id_cmp(a->id, r->keys[key].top) <= 0)
 			is_covered = true;
-		else if (a->key == key && a->number < first)
+		else if (a->number < first)
 			first = a->number;
 	}
-	uint64_t from = is_covered && first != UINT64_MAX ? first - 1 : 0;
+	if (!is_covered || first == UINT64_MAX)
+		return 0;
+	uint64_t under_way = r->window.n ? window_at(&r->window, r->window.head)->number : first;
+	return under_way < first ? under_way : first;
+}
+
+/* The server has lost what it had acknowledged: it is offered again. True: so it is. */
+static bool find_loss(struct redis *r, uint8_t key)
+{
+	struct key *k = &r->keys[key];
+	if (id_cmp(k->top, k->acked) >= 0)
+		return false;
+	uint64_t first = first_to_repeat(r, key);
 	char text[DELIVERY_TEXT];
 	snprintf(text, sizeof text,
 		"%.100s has lost entries of a stream that it had acknowledged (a failover, or a crash "
@@ -160,7 +170,7 @@ static bool find_loss(struct redis *r, uint8_t key)
 		r->keys[i].acked = r->keys[i].largest = (struct outbox_id){ 0 };
 	r->history_n = r->history_at = 0;
 	window_clear(&r->window);
-	r->d.hooks.rewind(r->d.hooks.arg, from);
+	r->d.hooks.rewind(r->d.hooks.arg, first ? first - 1 : 0);
 	return true;
 }
 

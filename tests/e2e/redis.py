@@ -349,6 +349,24 @@ def case_others(program, folder):
     server.kill()
 
 
+def case_losses(program, folder):
+    """A server that comes back with an old dump: what all three streams have lost is sent again."""
+    for trial in range(3):
+        server = Server(folder, f"dumped{trial}", 'save ""').start()
+        probe = Probe(program, servers=f"127.0.0.1:{server.port}", count=2500, rate=1500, seconds=25, backoff=50, classes="mixed")
+        time.sleep(0.6)
+        server.client()("SAVE")
+        time.sleep(0.3 + 0.1 * trial)
+        server.kill()
+        server.start()
+        r = probe.result()
+        c = server.client()
+        expect(r["done"] == 2500 and "redis_data_lost" in probe.events(), f"{probe.told()} {r}")
+        expect_each_once([i for kind in ("alert", "asset", "health")
+                          for i in ids_in_stream(c, KEY.replace("alert", kind))], 2500)
+        server.kill()
+
+
 def case_replicas(program, folder):
     """wait-replicas: what no replica has is not acknowledged."""
     server = Server(folder, "redis", "repl-diskless-sync-delay 0").start()
