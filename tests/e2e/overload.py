@@ -4,14 +4,11 @@ The sensor live under more than it can take, in a network namespace made here: w
 are together what was sent, exactly, wherever it says so; what had come before the end is still read; policies read anew
 under load cost no packet."""
 import json
-import os
 import re
 import shutil
 import signal
 import struct
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -175,26 +172,5 @@ def reload_loses_nothing(net, program, folder):
     check("and conversations", at_end["conversations"] == at_end["conversations_ended"], at_end)
 
 
-def main():
-    program = sys.argv[1]
-    if os.geteuid() != 0 or not shutil.which("ip"):
-        ward.skip("needs root and ip(8)")
-    try:
-        net = service.Net()
-    except (subprocess.CalledProcessError, FileNotFoundError) as e:
-        ward.skip(f"no network namespaces here: {e}")
-    try:
-        with tempfile.TemporaryDirectory() as name:
-            for test in (lost_is_told, drops_have_reasons, end_drains, reload_loses_nothing):
-                from_s = time.monotonic()
-                test(net, program, Path(name))
-                print(f"{test.__name__}: {time.monotonic() - from_s:.1f} s", flush=True)
-    finally:
-        for s in service.sensors:
-            s.process.kill()
-        net.close()
-    return service.wrong != 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(service.run(lost_is_told, drops_have_reasons, end_drains, reload_loses_nothing))

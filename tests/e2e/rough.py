@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -152,25 +151,6 @@ def rotated_files(net, program, folder):
     check("without a word", "rotate" not in s.said(), s.said())
 
 
-def main():
-    program = sys.argv[1]
-    if os.geteuid() != 0 or not shutil.which("ip"):
-        ward.skip("needs root and ip(8)")
-    try:
-        net = service.Net()
-    except (subprocess.CalledProcessError, FileNotFoundError) as e:
-        ward.skip(f"no network namespaces here: {e}")
-    try:
-        with tempfile.TemporaryDirectory() as name:
-            for test in (signals_at_start, values_at_their_ends, no_room_for_state, another_folder,
-                         renamed_files, rotated_files, nobody_reads):
-                test(net, program, Path(name))
-    finally:
-        for s in service.sensors:
-            s.process.kill()
-        net.close()
-    return service.wrong != 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(service.run(signals_at_start, values_at_their_ends, no_room_for_state, another_folder, renamed_files,
+                         rotated_files, nobody_reads))

@@ -2,11 +2,7 @@
 """usage: silent.py PROGRAM
 Live, in a network namespace made here: a cable that is pulled, an interface that never hears anything and one that
 falls silent are events and alerts, each once and with figures. It waits for minutes to pass: four of them."""
-import os
-import shutil
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -69,23 +65,5 @@ def watched(net, program, folder):
                                         ("sensor_silent_interface", "alert")], alerts)
 
 
-def main():
-    program = sys.argv[1]
-    if os.geteuid() != 0 or not shutil.which("ip"):
-        ward.skip("needs root and ip(8)")
-    try:
-        net = service.Net()
-    except (subprocess.CalledProcessError, FileNotFoundError) as e:
-        ward.skip(f"no network namespaces here: {e}")
-    try:
-        with tempfile.TemporaryDirectory() as name:
-            watched(net, program, Path(name))
-    finally:
-        for s in service.sensors:
-            s.process.kill()
-        net.close()
-    return service.wrong != 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(service.run(watched))
